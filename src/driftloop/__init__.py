@@ -1,0 +1,86 @@
+"""Driftloop: visual telephone with generative models.
+
+A generator draws a prompt, a captioner describes the picture, the description is the next prompt.
+
+Play and read:
+
+* :func:`run` plays a study; :func:`open` opens its folder again.
+* :class:`Session` is the same loop in your own hands; :class:`Scheduler` its pure core.
+* :func:`load_study`, :class:`Study` say what to play; :func:`plan` what it would take.
+* :func:`report` measures a run and writes ``report.html``.
+* :func:`check` loads one model and tests it; :func:`examine` checks a run folder.
+* :func:`schema` is the JSON Schema of a study file, for editors.
+
+Subpackages: ``models`` (players and backends), ``store``, ``runners``, ``encoders``, ``measures``,
+``report``, ``prompts``, ``postcards`` (the miniature world).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import DriftloopError, ModelError, StoreError, StudyError
+    from .report import write_report as report
+    from .runners import Session, run
+    from .runners import check_model as check
+    from .runners import make_plan as plan
+    from .runners import study_schema as schema
+    from .scheduler import Scheduler
+    from .store import Run, examine
+    from .store import open_run as open
+    from .study import Study, load_study
+
+__version__ = version("driftloop")
+
+# What is imported when it is first asked for, so that `driftloop --help` imports nothing heavy.
+_HOMES = {
+    "DriftloopError": ("errors", "DriftloopError"),
+    "ModelError": ("errors", "ModelError"),
+    "Run": ("store", "Run"),
+    "Scheduler": ("scheduler", "Scheduler"),
+    "Session": ("runners", "Session"),
+    "StoreError": ("errors", "StoreError"),
+    "Study": ("study", "Study"),
+    "StudyError": ("errors", "StudyError"),
+    "check": ("runners", "check_model"),
+    "examine": ("store", "examine"),
+    "load_study": ("study", "load_study"),
+    "open": ("store", "open_run"),
+    "plan": ("runners", "make_plan"),
+    "report": ("report", "write_report"),
+    "run": ("runners", "run"),
+    "schema": ("runners", "study_schema"),
+}
+
+__all__ = [
+    "DriftloopError",
+    "ModelError",
+    "Run",
+    "Scheduler",
+    "Session",
+    "StoreError",
+    "Study",
+    "StudyError",
+    "check",
+    "examine",
+    "load_study",
+    "open",
+    "plan",
+    "report",
+    "run",
+    "schema",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    return getattr(import_module(f".{module}", __name__), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

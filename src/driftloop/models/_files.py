@@ -1,0 +1,127 @@
+"""Where a model's files are, and what they are: paths, hub names, bundled models."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from ..errors import ModelError
+from ._protocols import Located
+
+BUNDLED = "bundled:"
+
+
+def find_folder(path: str, revision: str | None = None) -> Path | None:
+    """Return the folder of a model that is on this machine, or None for a hub name that is not.
+
+    Raises:
+        ModelError: A bundled model or a path that does not exist.
+    """
+    if path.startswith(BUNDLED):
+        from ..postcards import bundled_path
+
+        return bundled_path(path.removeprefix(BUNDLED))
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        return folder.resolve()
+    if path.startswith((".", "/", "~")) or path.count("/") != 1:
+        raise ModelError(
+            f"no model at '{path}': it is not a folder, and a name on the hub has the form "
+            f"owner/name; bundled models are bundled:postcard-sdxl and bundled:postcard-llava"
+        )
+    return _hub_cache(path, revision)
+
+
+def _hub_cache(name: str, revision: str | None) -> Path | None:
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+    except ImportError:
+        return None
+    try:
+        return Path(snapshot_download(name, revision=revision, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+    except HFValidationError as error:
+        raise ModelError(f"'{name}' is not a name that the hub could have: {error}") from error
+
+
+def locate(path: str, revision: str | None = None) -> Located:
+    """Find a model and name its weights, asking the hub only when they are not on this machine.
+
+    Raises:
+        ModelError: The model does not exist, or the hub cannot be reached to find out.
+    """
+    folder = find_folder(path, revision)
+    if folder is None:
+        return _on_hub(path, revision)
+    weights = [file for file in folder.rglob("*") if file.suffix in {".safetensors", ".bin"}]
+    if not weights:
+        raise ModelError(
+            f"{path}: no weights (*.safetensors or *.bin) in that folder; "
+            f"give the folder that save_pretrained wrote"
+        )
+    return Located(str(folder), _identity(folder), sum(file.stat().st_size for file in weights))
+
+
+def _identity(folder: Path) -> str:
+    """Hash a model's files: those of a hub snapshot are named by their own hash already."""
+    if folder.parent.name == "snapshots":
+        return f"hub:{folder.parent.parent.name}@{folder.name}"
+    hasher = hashlib.blake2b(digest_size=16)
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and file.suffix in {
+            ".json",
+            ".safetensors",
+            ".bin",
+            ".txt",
+            ".jinja",
+            ".model",
+        }:
+            hasher.update(file.relative_to(folder).as_posix().encode())
+            with file.open("rb") as stream:
+                hasher.update(hashlib.file_digest(stream, "sha256").digest())
+    return f"files:{hasher.hexdigest()}"
+
+
+def _on_hub(name: str, revision: str | None) -> Located:
+    offline = os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
+    try:
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+    except ImportError:
+        raise ModelError(
+            f"'{name}' is not on this machine; to fetch models from the hub: "
+            f"pip install 'driftloop[all]'"
+        ) from None
+    if offline:
+        raise ModelError(f"'{name}' is not on this machine and HF_HUB_OFFLINE forbids fetching it")
+    try:
+        info = HfApi().model_info(name, revision=revision, timeout=20, files_metadata=True)
+    except GatedRepoError as error:
+        raise ModelError(f"'{name}' is gated: accept its licence on the hub and log in") from error
+    except RepositoryNotFoundError as error:
+        raise ModelError(f"no model named '{name}' on the hub: check the spelling") from error
+    except Exception as error:
+        raise ModelError(
+            f"'{name}' is not on this machine and the hub cannot be asked for it "
+            f"({type(error).__name__}); give the path of a folder, or go online"
+        ) from error
+    sizes = [
+        file.size or 0 for file in info.siblings or [] if file.rfilename.endswith(".safetensors")
+    ]
+    return Located(None, f"hub:models--{name.replace('/', '--')}@{info.sha}", sum(sizes) or None)
+
+
+def read_json(folder: str | Path, name: str) -> dict[str, object]:
+    """Read one of a model's configuration files; empty where there is none."""
+    file = Path(folder) / name
+    if not file.is_file():
+        return {}
+    try:
+        data = json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{file}: not valid JSON: {error}") from error
+    return data if isinstance(data, dict) else {}

@@ -1,0 +1,53 @@
+"""What this machine has learnt about a model: its micro-batch, its speed.
+
+Kept in the user's cache folder, so that a second run of a study takes the same micro-batch (and so
+gives the same bits) and ``driftloop plan`` knows what a call costs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from ..seeds import digest
+
+
+def _file() -> Path:
+    folder = os.environ.get("DRIFTLOOP_CACHE") or platformdirs.user_cache_dir("driftloop")
+    return Path(folder) / "players.json"
+
+
+def _key(identity: str, settings: dict[str, Any]) -> str:
+    return digest("memory", identity, *sorted(settings.items())).hex()
+
+
+def _read() -> dict[str, dict[str, Any]]:
+    try:
+        data = json.loads(_file().read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def recall(identity: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a model with these settings: ``batch_size``, ``seconds`` a sample, ..."""
+    return _read().get(_key(identity, settings), {})
+
+
+def remember(identity: str, settings: dict[str, Any], **facts: Any) -> None:
+    """Note facts about a model with these settings; a folder that cannot be written is no error."""
+    everything = _read()
+    everything.setdefault(_key(identity, settings), {}).update(facts)
+    path = _file()
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump(everything, stream)
+        Path(temporary).replace(path)

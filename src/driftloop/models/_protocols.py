@@ -1,0 +1,108 @@
+"""What a backend and a player are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, NamedTuple, Protocol
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..steps import Failure, Output, Role
+
+
+class Settings(BaseModel):
+    """Settings that every backend's models have."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    """A folder, a name on the Hugging Face hub, or ``bundled:NAME``."""
+    batch_size: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """Inputs a micro-batch. By default found by a quick probe, kept with the run and remembered
+    for this machine; set it to get the same bits on other machines of the same kind."""
+
+
+class Located(NamedTuple):
+    """A model that was found, without loading it."""
+
+    folder: str | None
+    """Where its files lie; None where nothing is on this machine (yet)."""
+    identity: str
+    """Hash or revision of its weights and configuration."""
+    size: int | None
+    """Bytes of weights on disk."""
+
+
+class Player(Protocol):
+    """A loaded model."""
+
+    @property
+    def role(self) -> Role:
+        """What it does in the loop."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """Inputs a micro-batch."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything about it that decides its outputs: weights, settings, micro-batch."""
+        ...
+
+    def play(self, inputs: Sequence[Any], seeds: Sequence[int]) -> list[Output | Failure]:
+        """Answer at most ``batch_size`` inputs, one outcome each, in order.
+
+        The micro-batch is padded to its fixed shape inside, so that an answer does not depend on
+        how many came with it. Each seed drives its own sample only.
+
+        Args:
+            inputs: Texts for a generator, RGB images for a captioner.
+            seeds: One a sample.
+        """
+        ...
+
+    def resized(self, batch_size: int) -> Player:
+        """The same model, weights shared, with another micro-batch (and fingerprint)."""
+        ...
+
+    def limits(self) -> dict[str, Any]:
+        """What the model can take and give: tokens it reads, picture size, parameters, dtype."""
+        ...
+
+    def samples(self, count: int) -> list[str] | list[Image.Image]:
+        """Different inputs that it can take, for self-tests and probes."""
+        ...
+
+
+class Backend(Protocol):
+    """Checks and loads the models of one library."""
+
+    settings: type[Settings]
+    """The pydantic model of its settings."""
+
+    def role(self, settings: Any) -> Role:
+        """The role that a model with these settings plays; imports nothing heavy."""
+        ...
+
+    def locate(self, settings: Any) -> Located:
+        """Find the model without loading it.
+
+        Raises:
+            ModelError: It does not exist, or is not of a kind that this backend runs.
+        """
+        ...
+
+    def recognises(self, folder: str) -> bool:
+        """Whether a folder looks like a model of this backend."""
+        ...
+
+    def load(self, settings: Any, located: Located) -> Player:
+        """Load the model; its micro-batch is the settings', or 1 where they leave it open.
+
+        Raises:
+            ModelError: With what is missing and how to get it.
+        """
+        ...

@@ -1,0 +1,60 @@
+"""Does a player's answer depend on what it is answered with?"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from ..steps import Failure, Output
+from ._protocols import Player
+
+WITHIN_LEVELS = 2.0
+"""Largest mean difference of pixels (of 255) that counts as the same picture."""
+
+
+class Invariance(NamedTuple):
+    """The verdict on a player's independence of the batch's company."""
+
+    verdict: Literal["bit-exact", "within", "no"]
+    """``within``: pictures differ by less than can be seen; captions never do."""
+    different: int
+    """Answers that differed."""
+    compared: int
+    """Answers that were compared."""
+    largest: float
+    """Largest mean difference of two pictures, in levels of 255; for captions 1 if any differ."""
+
+
+def check_invariance(player: Player) -> Invariance:
+    """Answer the same inputs in full company, in reversed company and alone, and compare.
+
+    All micro-batches have the player's fixed shape: an input that is alone is padded.
+    """
+    size = player.batch_size
+    inputs = player.samples(size)
+    seeds = list(range(1000, 1000 + size))
+    together = player.play(inputs, seeds)
+    reversed_ = player.play(inputs[::-1], seeds[::-1])[::-1]
+    alone = player.play(inputs[-1:], seeds[-1:])
+    pairs = [*zip(together, reversed_, strict=True), (together[-1], alone[0])]
+    differences = [_difference(a, b) for a, b in pairs]
+    largest = max(differences)
+    different = sum(difference > 0 for difference in differences)
+    if largest == 0:
+        return Invariance("bit-exact", 0, len(pairs), 0.0)
+    pictures = not isinstance(_content(together[0]), str)
+    verdict: Literal["within", "no"] = "within" if pictures and largest < WITHIN_LEVELS else "no"
+    return Invariance(verdict, different, len(pairs), largest)
+
+
+def _content(outcome: Output | Failure) -> object:
+    return outcome.content if isinstance(outcome, Output) else outcome.reason
+
+
+def _difference(a: Output | Failure, b: Output | Failure) -> float:
+    one, other = _content(a), _content(b)
+    if isinstance(one, str) or isinstance(other, str):
+        return float(one != other)
+    first, second = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
+    return float(np.abs(first - second).mean()) if first.shape == second.shape else np.inf

@@ -1,0 +1,87 @@
+"""What the torch backends share: devices, number formats, fixed shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Literal, TypeVar
+from weakref import WeakValueDictionary
+
+from ..errors import ModelError
+from ..seeds import digest
+
+T = TypeVar("T")
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+def import_torch() -> Any:
+    """Import torch, or say how to get it."""
+    try:
+        import torch
+    except ImportError as error:
+        raise ModelError("torch is not installed: pip install 'driftloop[all]'") from error
+    return torch
+
+
+def pick_device(wish: str) -> Any:
+    """Return the device (a ``torch.device``): the wished one, or the best there is for ``auto``.
+
+    Raises:
+        ModelError: The wished device is not on this machine.
+    """
+    torch = import_torch()
+    if wish == "auto":
+        wish = "cuda" if torch.cuda.is_available() else "cpu"
+        if wish == "cpu" and torch.backends.mps.is_available():
+            wish = "mps"
+    try:
+        device = torch.device(wish)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"device '{wish}' cannot be used here: {reason}") from error
+    return device
+
+
+def pick_dtype(wish: Dtype, device: Any) -> Any:
+    """Return the number format: half precision where the device computes in it, else float32."""
+    torch = import_torch()
+    if wish != "auto":
+        return getattr(torch, wish)
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if device.type == "mps":
+        return torch.float16
+    # Without these instructions bfloat16 is emulated, and slower than float32.
+    able = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    native = any(getattr(torch.cpu, name, bool)() for name in able)
+    return torch.bfloat16 if native else torch.float32
+
+
+_loaded: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
+
+
+def load_once(key: Hashable, load: Callable[[], T]) -> T:
+    """Load weights once, however many players with other settings use them at the same time."""
+    found: T | None = _loaded.get(key)
+    if found is None:
+        found = load()
+        _loaded[key] = found
+    return found
+
+
+def pad(items: Sequence[T], size: int) -> list[T]:
+    """Repeat the last item until there are ``size``: kernels then see one shape only."""
+    if not 0 < len(items) <= size:
+        raise ValueError(f"{len(items)} inputs for a micro-batch of {size}")
+    return [*items, *[items[-1]] * (size - len(items))]
+
+
+def fingerprint(identity: str, settings: dict[str, Any], *facts: object) -> str:
+    """Name a player by everything that decides its outputs."""
+    return digest("player", identity, *sorted(settings.items()), *facts).hex()
+
+
+def generators(seeds: Sequence[int]) -> list[Any]:
+    """One source of randomness a sample, on the CPU, where it gives the same numbers everywhere."""
+    torch = import_torch()
+    return [torch.Generator("cpu").manual_seed(seed) for seed in seeds]

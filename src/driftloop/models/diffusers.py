@@ -1,0 +1,256 @@
+"""Generators that diffusers runs: whatever ``AutoPipelineForText2Image`` loads.
+
+A picture is drawn from its own random numbers (one torch generator a sample, on the CPU) in a
+micro-batch of fixed shape, so that it does not depend on what is drawn beside it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from PIL import Image
+from pydantic import Field
+
+from ..errors import ModelError
+from ..steps import Failure, Output, Role
+from . import _files, _torch
+from ._protocols import Located, Player, Settings
+
+FLAT_RANGE = 3
+"""A picture whose channels all span at most this many of 255 levels shows nothing."""
+
+SAMPLE_PROMPTS = (
+    "A ship on the sea.",
+    "Two cats in a meadow at night.",
+    "A red house in the snow, with a tree beside it, under a clear sky.",
+    "An old man reads a letter.",
+    "Rain.",
+)
+
+
+class DiffusersSettings(Settings):
+    """Settings of a generator."""
+
+    revision: str | None = None
+    """Branch, tag or commit on the hub."""
+    variant: str | None = None
+    """Weights variant, e.g. ``fp16``."""
+    steps: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Denoising steps; by default the pipeline's own number."""
+    guidance: Annotated[float, Field(ge=0, le=100)] | None = None
+    """Classifier-free guidance scale; by default the pipeline's own."""
+    negative_prompt: str | None = None
+    """What not to draw."""
+    width: Annotated[int, Field(ge=8, le=16384)] | None = None
+    """Pixels; by default the size that the model was trained at."""
+    height: Annotated[int, Field(ge=8, le=16384)] | None = None
+    """Pixels; by default the size that the model was trained at."""
+    dtype: _torch.Dtype = "auto"
+    """Number format; ``auto`` takes half precision where the device computes in it."""
+    device: str = "auto"
+    """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps`` ..."""
+
+
+class DiffusersBackend:
+    """Finds and loads text-to-image pipelines."""
+
+    settings = DiffusersSettings
+
+    def role(self, settings: DiffusersSettings) -> Role:
+        """Always a generator."""
+        return Role.GENERATOR
+
+    def recognises(self, folder: str) -> bool:
+        """A pipeline has a ``model_index.json``."""
+        return (Path(folder) / "model_index.json").is_file()
+
+    def locate(self, settings: DiffusersSettings) -> Located:
+        """Find the pipeline's files."""
+        located = _files.locate(settings.path, settings.revision)
+        if located.folder and not self.recognises(located.folder):
+            raise ModelError(
+                f"{settings.path}: no model_index.json there, so it is not a diffusers pipeline; "
+                f'a captioner wants backend = "transformers"'
+            )
+        return located
+
+    def load(self, settings: DiffusersSettings, located: Located) -> Player:
+        """Load the pipeline onto its device."""
+        what = (located.identity, settings.variant, settings.dtype, settings.device)
+        pipeline = _torch.load_once(what, lambda: _load_pipeline(settings, located))
+        known = inspect.signature(type(pipeline).__call__).parameters
+        options = {
+            "num_inference_steps": settings.steps,
+            "guidance_scale": settings.guidance,
+            "negative_prompt": settings.negative_prompt,
+            "width": settings.width,
+            "height": settings.height,
+        }
+        options = {name: value for name, value in options.items() if value is not None}
+        for name in options:
+            if name not in known:
+                raise ModelError(f"{settings.path}: {type(pipeline).__name__} takes no {name}")
+        return DiffusersGenerator(
+            pipeline=pipeline,
+            options=options,
+            batch_size=settings.batch_size or 1,
+            located=located,
+        )
+
+
+@dataclass(frozen=True)
+class DiffusersGenerator:
+    """A text-to-image pipeline as a player."""
+
+    pipeline: Any
+    options: dict[str, Any]
+    batch_size: int
+    located: Located
+    role: Role = Role.GENERATOR
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of weights, settings, number format, kind of device and micro-batch."""
+        pipeline = self.pipeline
+        return _torch.fingerprint(
+            self.located.identity,
+            self.options,
+            str(pipeline.dtype),
+            pipeline.device.type,
+            self.batch_size,
+        )
+
+    def resized(self, batch_size: int) -> DiffusersGenerator:
+        """The same pipeline with another micro-batch."""
+        return replace(self, batch_size=batch_size)
+
+    def play(self, inputs: Sequence[str], seeds: Sequence[int]) -> list[Output | Failure]:
+        """Draw one picture a prompt."""
+        torch = _torch.import_torch()
+        options = dict(self.options)
+        if "negative_prompt" in options:
+            options["negative_prompt"] = [options["negative_prompt"]] * self.batch_size
+        with torch.inference_mode():
+            result = self.pipeline(
+                prompt=_torch.pad(list(inputs), self.batch_size),
+                generator=_torch.generators(_torch.pad(list(seeds), self.batch_size)),
+                output_type="np",
+                **options,
+            )
+        filtered = getattr(result, "nsfw_content_detected", None) or [False] * self.batch_size
+        return [
+            self._output(text, pixels, blocked)
+            for text, pixels, blocked in zip(inputs, result.images, filtered, strict=False)
+        ]
+
+    def _output(self, text: str, pixels: np.ndarray[Any, Any], filtered: bool) -> Output | Failure:
+        if not np.isfinite(pixels).all():
+            return Failure('the picture has values that are not numbers (try dtype = "float32")')
+        levels = (np.clip(pixels, 0, 1) * 255).round().astype(np.uint8)
+        flags = []
+        if np.ptp(levels.reshape(-1, levels.shape[-1]), axis=0).max() <= FLAT_RANGE:
+            flags.append("flat")
+        if filtered:
+            flags.append("filtered")
+        if not text.strip():
+            flags.append("empty prompt")
+        read, cut, cut_text = self._reading(text)
+        image = Image.fromarray(levels).convert("RGB")
+        return Output(image, read, cut, cut_text, tuple(flags))
+
+    def _reading(self, text: str) -> tuple[int, int, str]:
+        """Tokens that the text encoder with the longest window takes, and what none takes."""
+        best = (0, 0, "")
+        for tokenizer in self._tokenizers():
+            encoded = tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)
+            tokens = encoded["input_ids"]
+            window = min(tokenizer.model_max_length, 100_000)
+            window -= tokenizer.num_special_tokens_to_add()
+            rest = tokens[window:]
+            if not best[0] or len(rest) < best[1]:
+                best = (min(len(tokens), window), len(rest), _tail(tokenizer, text, window, rest))
+        return best
+
+    def _tokenizers(self) -> list[Any]:
+        names = ("tokenizer", "tokenizer_2", "tokenizer_3")
+        found = [getattr(self.pipeline, name, None) for name in names]
+        return [tokenizer for tokenizer in found if tokenizer is not None]
+
+    def limits(self) -> dict[str, Any]:
+        """Tokens read, picture size, parameters, number format, device."""
+        windows = [
+            tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
+            for tokenizer in self._tokenizers()
+        ]
+        modules = self.pipeline.components.values()
+        return {
+            "pipeline": type(self.pipeline).__name__,
+            "prompt tokens": max(windows, default=None),
+            "parameters": sum(
+                weight.numel()
+                for module in modules
+                if hasattr(module, "parameters")
+                for weight in module.parameters()
+            ),
+            "dtype": str(self.pipeline.dtype).removeprefix("torch."),
+            "device": str(self.pipeline.device),
+        }
+
+    def samples(self, count: int) -> list[str]:
+        """Different prompts."""
+        return [SAMPLE_PROMPTS[i % len(SAMPLE_PROMPTS)] for i in range(count)]
+
+
+def _tail(tokenizer: Any, text: str, window: int, rest: list[int]) -> str:
+    """The words past a tokenizer's window, in the text's own spelling where it knows offsets."""
+    if not rest:
+        return ""
+    if getattr(tokenizer, "is_fast", False):
+        encoded = tokenizer(
+            text,
+            add_special_tokens=False,
+            truncation=False,
+            verbose=False,
+            return_offsets_mapping=True,
+        )
+        return text[encoded["offset_mapping"][window][0] :]
+    return str(tokenizer.decode(rest))
+
+
+def _load_pipeline(settings: DiffusersSettings, located: Located) -> Any:
+    torch = _torch.import_torch()
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+    try:
+        import diffusers
+    except ImportError as error:
+        raise ModelError("diffusers is not installed: pip install 'driftloop[all]'") from error
+    device = _torch.pick_device(settings.device)
+    extra = {"variant": settings.variant} if settings.variant else {}
+    if settings.revision and located.folder is None:
+        extra["revision"] = settings.revision
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pipeline = diffusers.AutoPipelineForText2Image.from_pretrained(
+                located.folder or settings.path,
+                torch_dtype=_torch.pick_dtype(settings.dtype, device),
+                **extra,
+            )
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{settings.path}: diffusers cannot load it: {error}") from error
+    pipeline.set_progress_bar_config(disable=True)
+    if device.type == "cpu":
+        for module in pipeline.components.values():
+            if isinstance(module, torch.nn.Module):
+                module.to(memory_format=torch.channels_last)
+    return pipeline.to(device)
+
+
+backend = DiffusersBackend()

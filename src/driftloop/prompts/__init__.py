@@ -1,0 +1,127 @@
+"""Prompts: what trajectories start from, and the sets that ship.
+
+A set is a TOML file with ``prompts = [{ id, text, source }, ...]``, or a text file with one prompt
+a line. A prompt may be an image file instead of a text, for networks that a captioner opens.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ..errors import StudyError, nearest
+from ..seeds import digest
+
+MAX_CHARACTERS = 10_000
+"""Longer prompts are a mistake (a file pasted in): no text encoder reads them."""
+
+
+class Prompt(BaseModel):
+    """What trajectories start from: a text, or an image file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = ""
+    """Its name in tables and figures; by default its first words and a hash."""
+    text: Annotated[str, Field(max_length=MAX_CHARACTERS)] | None = None
+    image: str | None = None
+    """Path of an image file, relative to the file that names it."""
+    source: str = ""
+    """Where it comes from, e.g. ``grammar`` or ``free``; reports group by it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = {"text": value}
+        if isinstance(value, dict) and not value.get("id"):
+            value = {**value, "id": _name(str(value.get("text") or value.get("image") or ""))}
+        return value
+
+    @model_validator(mode="after")
+    def _one_content(self) -> Prompt:
+        if (self.text is None) == (self.image is None):
+            raise ValueError("a prompt has either a text or an image")
+        if self.text is not None and not self.text.strip():
+            raise ValueError("the prompt is empty: write what the generator should draw")
+        return self
+
+
+def _name(content: str) -> str:
+    words = re.findall(r"[a-z0-9]+", content.lower())[:4]
+    return "-".join([*words, digest("prompt", content).hex()[:4]])
+
+
+def shipped() -> list[str]:
+    """Names of the prompt sets that ship."""
+    files = resources.files(__name__).iterdir()
+    return sorted(file.name[:-5] for file in files if file.name.endswith(".toml"))
+
+
+def load_prompts(name: str, base: Path) -> list[Prompt]:
+    """Read a prompt set.
+
+    Args:
+        name: A set that ships (see :func:`shipped`) or the path of a ``.toml`` or ``.txt`` file.
+        base: The folder that relative paths start from.
+
+    Raises:
+        StudyError: There is no such set or file, or it is not one.
+    """
+    if name in shipped():
+        text = resources.files(__name__).joinpath(f"{name}.toml").read_text("utf-8")
+        return _parse_toml(text, name, Path())
+    path = base / name
+    if not path.is_file():
+        raise StudyError(
+            f"prompts: no set or file named '{name}'.{nearest(name, shipped())} "
+            f"Sets that ship: {', '.join(shipped())}; "
+            f"a file is a .toml, or a .txt with one prompt a line."
+        )
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+    if path.suffix == ".toml":
+        return _parse_toml(text, str(path), path.parent)
+    lines = [line.strip() for line in text.splitlines()]
+    return _validate([line for line in lines if line and not line.startswith("#")], str(path))
+
+
+def _parse_toml(text: str, where: str, base: Path) -> list[Prompt]:
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(f"{where}: not valid TOML: {error}") from error
+    if not isinstance(data.get("prompts"), list):
+        raise StudyError(f"{where}: expected a list 'prompts = [{{ id, text }}, ...]'")
+    return resolve_images(_validate(data["prompts"], where), base, where)
+
+
+def _validate(items: list[Any], where: str) -> list[Prompt]:
+    prompts = []
+    for number, item in enumerate(items):
+        try:
+            prompts.append(Prompt.model_validate(item))
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise StudyError(f"{where}: prompts[{number}]: {reason}") from error
+    return prompts
+
+
+def resolve_images(prompts: list[Prompt], base: Path, where: str) -> list[Prompt]:
+    """Make the paths of image prompts absolute, and check that they can be opened."""
+    resolved = []
+    for prompt in prompts:
+        if prompt.image is not None:
+            path = (base / prompt.image).resolve()
+            if not path.is_file():
+                raise StudyError(f"{where}: prompt '{prompt.id}': no image file {prompt.image}")
+            prompt = prompt.model_copy(update={"image": str(path)})
+        resolved.append(prompt)
+    return resolved

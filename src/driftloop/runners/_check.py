@@ -1,0 +1,123 @@
+"""Load one model and find out what a study can expect of it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+import psutil
+from PIL import Image
+from pydantic import ValidationError
+
+from ..errors import ModelError
+from ..models import (
+    SIZES,
+    Invariance,
+    check_invariance,
+    get_backend,
+    guess_backend,
+    remember,
+    time_batch,
+)
+from ..models import probe_batch_size as probe
+from ..steps import Output, Role
+from ..study import explain
+
+
+class ModelCheck(NamedTuple):
+    """What :func:`check_model` found."""
+
+    path: str
+    backend: str
+    role: Role
+    identity: str
+    limits: dict[str, Any]
+    """Tokens it reads, parameters, number format, picture size ..."""
+    batch_size: int
+    """The micro-batch that a run would take."""
+    invariance: Invariance
+    """At that micro-batch."""
+    across_sizes: float
+    """Largest difference between answers in a micro-batch of one and of ``batch_size``: mean
+    levels of 255 for pictures; for captions 1 if any differs. Why a run keeps to one size."""
+    seconds: dict[int, float]
+    """Seconds a sample by micro-batch."""
+    load_seconds: float
+    memory_bytes: int
+    """By how much the process (on a GPU: its memory in use) grew."""
+    example: Output
+    """What it answers to one input."""
+
+
+def check_model(path: str, *, backend: str | None = None, **settings: Any) -> ModelCheck:
+    """Load a model and test it: role, limits, batch invariance, speed, memory.
+
+    Args:
+        path: A folder, a name on the hub, or ``bundled:NAME``.
+        backend: The backend that runs it; by default the one that recognises its files.
+        **settings: The backend's settings, as a study has them.
+
+    Raises:
+        ModelError: It does not exist, or cannot be loaded or played.
+    """
+    name = backend or guess_backend(path)
+    player_backend = get_backend(name)
+    try:
+        checked = player_backend.settings.model_validate({"path": path, **settings})
+    except ValidationError as error:
+        raise ModelError(explain(error, path, player_backend.settings)) from error
+    located = player_backend.locate(checked)
+    before, started = _memory(), time.perf_counter()
+    player = player_backend.load(checked, located)
+    load_seconds = time.perf_counter() - started
+    choices = checked.model_dump(mode="json", exclude={"batch_size"})
+    size = checked.batch_size or probe(player)[0]
+    sizes = sorted({*(s for s in SIZES if s <= 2 * size), size})
+    seconds = {s: time_batch(player.resized(s)) for s in sizes}
+    player = player.resized(size)
+    inputs, seeds = player.samples(size), list(range(size))
+    together = player.play(inputs, seeds)
+    example = together[0]
+    if not isinstance(example, Output):
+        raise ModelError(f"{path}: it loads but cannot be played: {example.reason}")
+    singly = player.resized(1).play(inputs[:1], seeds[:1])[0]
+    facts: dict[str, Any] = {"batch_size": size, "seconds": seconds[size]}
+    limits = player.limits()
+    if isinstance(example.content, Image.Image):
+        limits["picture"] = f"{example.content.width} × {example.content.height}"
+        facts["pixels"] = example.content.width * example.content.height
+    remember(located.identity, choices, **facts)
+    return ModelCheck(
+        path=path,
+        backend=name,
+        role=player.role,
+        identity=located.identity,
+        limits=limits,
+        batch_size=size,
+        invariance=check_invariance(player),
+        across_sizes=_apart(example, singly),
+        seconds=seconds,
+        load_seconds=load_seconds,
+        memory_bytes=_memory() - before,
+        example=example,
+    )
+
+
+def _apart(one: Output, other: object) -> float:
+    if not isinstance(other, Output):
+        return float("nan")
+    if isinstance(one.content, str) or isinstance(other.content, str):
+        return float(one.content != other.content)
+    a, b = np.asarray(one.content, dtype=float), np.asarray(other.content, dtype=float)
+    return float(np.abs(a - b).mean())
+
+
+def _memory() -> int:
+    """Bytes in use: of the accelerator where torch has one, else of this process."""
+    import sys
+
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        return int(torch.cuda.memory_allocated())
+    return int(psutil.Process().memory_info().rss)

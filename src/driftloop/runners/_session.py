@@ -1,0 +1,244 @@
+"""One sitting at a run: the scheduler, the players and the store, ready to be driven."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from PIL import Image, UnidentifiedImageError
+
+from ..errors import StoreError, StudyError
+from ..models import Player, check_invariance, probe_batch_size, recall, remember
+from ..prompts import Prompt
+from ..scheduler import Course, Played, Scheduler, Seat
+from ..steps import Batch, Content, Failure, Output, Trajectory, image_digest
+from ..store import Run, create_run
+from ..study import Study, load_study
+from ._casting import Casting, SeatSpec, cast_study
+from ._environment import describe_environment
+
+Say = Callable[[str], None]
+
+
+class Session:
+    """A study, its loaded players and its run folder; whoever drives it owns the loop.
+
+    ::
+
+        with Session("quickstart", "runs/mine") as session:
+            while batch := session.ask():
+                player = session.players[batch.model]
+                session.tell(batch, player.play(session.inputs(batch), batch.seeds))
+
+    Making one checks everything that can be checked before a model is loaded, opens the folder
+    (new, or of an earlier session that is then continued), loads the models and tests them.
+
+    Args:
+        study: A study, the path of its file, or the name of one that ships.
+        folder: The run folder.
+        where: What to call the study in errors, by default its file.
+        say: Called with a line at each stage that takes long.
+
+    Raises:
+        StudyError: The study cannot be played, or the folder holds another study.
+        StoreError: The folder cannot be used, or another process plays in it.
+        ModelError: A model cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        study: Study | str | PathLike[str],
+        folder: str | PathLike[str],
+        *,
+        where: str | None = None,
+        say: Say = lambda _: None,
+    ) -> None:
+        where = where or ("study" if isinstance(study, Study) else str(study))
+        self.study = study if isinstance(study, Study) else load_study(Path(study))
+        self.casting: Casting = cast_study(self.study, where)
+        starts = _starts(self.study, where)
+        self._batch_started: dict[int, float] = {}
+        self._outcome = "stopped"
+        with ExitStack() as stack:
+            self.run: Run = stack.enter_context(create_run(folder))
+            stack.callback(_sole_player(self.run.folder).release)
+            _check_same_study(self.casting, self.run, where)
+            self.players: dict[str, Player] = {}
+            for seat in self.casting.seats.values():
+                say(f"loading {seat.name}")
+                self.players[seat.name] = _load(seat, self.run, say)
+            self.run.begin(
+                study=self.study.model_dump_json(exclude_unset=True),
+                digest=self.study.digest(),
+                prompts=[
+                    (prompt.id, starts[prompt.id][0], prompt.source)
+                    for prompt in self.study.prompts
+                ],
+                environment=describe_environment(),
+            )
+            for content, image in starts.values():
+                if image is not None:
+                    self.run.put_image(image, content.value)
+            for name, player in self.players.items():
+                self._introduce(self.casting.seats[name], player, say)
+            self.scheduler = self._scheduler({id: start for id, (start, _) in starts.items()})
+            self.run.commit(self.scheduler.collect())
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the session; everything told is on disk already."""
+        if self.scheduler.done:
+            self._outcome = "finished"
+        self.run.end(self._outcome)
+        self._stack.close()
+
+    def ask(self, model: str | None = None) -> Batch | None:
+        """The next micro-batch, or None when nothing is ready; see :meth:`Scheduler.ask`."""
+        batch = self.scheduler.ask(model)
+        if batch is not None:
+            self._batch_started[batch.number] = time.time()
+        return batch
+
+    def inputs(self, batch: Batch) -> list[str | Image.Image]:
+        """The texts or pictures that a micro-batch's calls take.
+
+        Raises:
+            StoreError: A picture is missing or damaged.
+        """
+        return self.run.inputs(batch)
+
+    def play(self, batch: Batch) -> list[Output | Failure]:
+        """Play a micro-batch; what cannot be answered fails by itself, never the rest."""
+        player = self.players[batch.model]
+        try:
+            return _checked(player, player.play(self.inputs(batch), batch.seeds), len(batch.calls))
+        except Exception as error:
+            if len(batch.calls) > 1:
+                single = [Batch(batch.model, (call,), batch.number) for call in batch.calls]
+                return [outcome for one in single for outcome in self.play(one)]
+            return [Failure(f"{type(error).__name__}: {error}", traceback.format_exc())]
+
+    def tell(self, batch: Batch, outcomes: Sequence[Output | Failure]) -> None:
+        """Take a micro-batch's outcomes; they are on disk when this returns.
+
+        Raises:
+            StoreError: They cannot be kept (disk full); what was there before is untouched.
+        """
+        started = self._batch_started.pop(batch.number, time.time())
+        seconds = time.time() - started
+        self.scheduler.tell(batch, outcomes)
+        self.run.commit(self.scheduler.collect(), started=started, seconds=seconds)
+
+    def _introduce(self, seat: SeatSpec, player: Player, say: Say) -> None:
+        known = {row["fingerprint"]: row["details"] for row in self.run.players()}
+        details = known.get(player.fingerprint, {})
+        if "invariance" not in details:
+            say(f"testing {seat.name}: does an answer depend on the batch's company?")
+            details["invariance"] = check_invariance(player)._asdict()
+        details.update(
+            settings=seat.settings.model_dump(mode="json"),
+            identity=seat.located.identity,
+            limits=player.limits(),
+        )
+        self.run.add_player(player.fingerprint, seat.name, player.role, player.batch_size, details)
+
+    def _scheduler(self, starts: dict[str, Content]) -> Scheduler:
+        study = self.study
+        courses = [
+            Course(Trajectory(arm, prompt.id, twin), starts[prompt.id], network, study.rounds * 2)
+            for twin in range(study.twins)
+            for prompt in study.prompts
+            for arm, network in self.casting.networks.items()
+        ]
+        seats = {
+            name: Seat(name, player.role, player.fingerprint, player.batch_size)
+            for name, player in self.players.items()
+        }
+        played = [Played(*row) for row in self.run.played()]
+        return Scheduler(seed=study.seed, courses=courses, seats=seats, played=played)
+
+
+def _starts(study: Study, where: str) -> dict[str, tuple[Content, Image.Image | None]]:
+    starts: dict[str, tuple[Content, Image.Image | None]] = {}
+    for prompt in study.prompts:
+        if prompt.text is not None:
+            starts[prompt.id] = (Content("text", prompt.text), None)
+        else:
+            image = _open_image(prompt, where)
+            starts[prompt.id] = (Content("image", image_digest(image)), image)
+    return starts
+
+
+def _open_image(prompt: Prompt, where: str) -> Image.Image:
+    try:
+        with Image.open(str(prompt.image)) as file:
+            return file.convert("RGB")
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError) as error:
+        raise StudyError(
+            f"{where}: prompt '{prompt.id}': {prompt.image} cannot be read as a picture: {error}"
+        ) from error
+
+
+def _sole_player(folder: Path) -> FileLock:
+    """A lock that the system lets go of when its holder dies, however it dies."""
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise StoreError(
+            f"{folder}: another process is playing in it; wait for it, or stop it"
+        ) from None
+    return lock
+
+
+def _check_same_study(casting: Casting, run: Run, where: str) -> None:
+    found = []
+    for earlier in run.studies():
+        found += casting.study.conflicts(Study.model_validate(earlier))
+    for player in run.players():
+        seat = casting.seats.get(player["model"])
+        if seat and player["details"]["identity"] != seat.located.identity:
+            found.append(f"the weights of model '{seat.name}' are not those it was played with")
+    if found:
+        raise StudyError(
+            f"{where}: {run.folder} holds another study: {'; '.join(dict.fromkeys(found))}. More "
+            f"rounds, twins, prompts or arms would extend it; for anything else choose another "
+            f"folder with --out"
+        )
+
+
+def _load(seat: SeatSpec, run: Run, say: Say) -> Player:
+    player = seat.backend.load(seat.settings, seat.located)
+    if seat.settings.batch_size is not None:
+        return player
+    # An earlier choice, of this run or on this machine, is kept: the bits depend on it.
+    size = run.batch_size(seat.name) or recall(seat.located.identity, seat.choices).get(
+        "batch_size"
+    )
+    if size is None:
+        say(f"finding the best micro-batch of {seat.name}")
+        size, seconds = probe_batch_size(player)
+        remember(seat.located.identity, seat.choices, batch_size=size, seconds=seconds)
+    return player.resized(int(size))
+
+
+def _checked(player: Player, outcomes: Iterable[Any], count: int) -> list[Output | Failure]:
+    outcomes = list(outcomes)
+    if len(outcomes) != count:
+        raise ValueError(f"the model gave {len(outcomes)} answers to {count} inputs")
+    for outcome in outcomes:
+        if isinstance(outcome, Output) and outcome.reference.kind != player.role.writes:
+            raise ValueError(f"a {player.role} gave {outcome.reference.kind}")
+    return outcomes

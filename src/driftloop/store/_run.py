@@ -1,0 +1,372 @@
+"""A run folder: what is in it as tables and pictures, and the one way to add to it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from ..errors import StoreError
+from ..steps import Batch, Content, Failure, Output, Step, Trajectory
+from ._images import ImageFiles
+from ._schema import connect
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+DATABASE = "driftloop.sqlite"
+
+_STEPS = """
+SELECT t.arm, t.prompt, t.twin, s.step, s.round, s.role, s.model,
+       CASE c.input_kind WHEN 'text' THEN c.input END,
+       CASE c.input_kind WHEN 'image' THEN c.input END,
+       CASE c.output_kind WHEN 'text' THEN c.output END,
+       CASE c.output_kind WHEN 'image' THEN c.output END,
+       c.seed, c.tokens_read, c.tokens_cut, c.cut_text, c.flags,
+       c.started, c.seconds, s.shared, c.fingerprint, s.call
+FROM steps s JOIN trajectories t ON t.id = s.trajectory JOIN calls c ON c.key = s.call
+"""
+
+
+class Run:
+    """A run folder, to read from and to add to.
+
+    Attributes:
+        folder: The folder.
+        images: The pictures by digest, see :meth:`image`.
+    """
+
+    def __init__(self, folder: Path, db: sqlite3.Connection) -> None:
+        self.folder = folder
+        self.images = ImageFiles(folder / "images")
+        self._db = db
+        self._session: int | None = None
+        self._new_trajectories: list[Trajectory] = []
+        self._trajectories: dict[Trajectory, int] = {
+            Trajectory(arm, prompt, twin): id
+            for id, arm, prompt, twin in db.execute(
+                "SELECT id, arm, prompt, twin FROM trajectories"
+            )
+        }
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return (
+            f"Run({str(self.folder)!r}, {len(self._trajectories)} trajectories, {len(self)} steps)"
+        )
+
+    def __len__(self) -> int:
+        return int(self._db.execute("SELECT count(*) FROM steps").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the file. Everything told is on disk already."""
+        self._db.close()
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def steps(self) -> pa.Table:
+        """Every step, in the order arm, prompt, twin, step.
+
+        Returns:
+            An Arrow table with the columns ``arm, prompt, twin, step, round, role, model,
+            input_text, input_image, text, image`` (pictures by digest), ``seed, tokens_read,
+            tokens_cut, cut_text, flags`` (a list), ``started`` (seconds since 1970), ``seconds``
+            (the model's, a sample's share of its micro-batch), ``shared`` (played by another
+            trajectory before), ``fingerprint`` (of the player) and ``call``.
+        """
+        import pyarrow as pa
+
+        text, count, number = pa.string(), pa.int64(), pa.float64()
+        label = pa.dictionary(pa.int32(), pa.string())
+        columns = {
+            "arm": label, "prompt": label, "twin": count, "step": count, "round": count,
+            "role": label, "model": label, "input_text": text, "input_image": text,
+            "text": text, "image": text, "seed": count, "tokens_read": count,
+            "tokens_cut": count, "cut_text": text, "flags": pa.list_(text),
+            "started": number, "seconds": number, "shared": pa.bool_(),
+            "fingerprint": label, "call": text,
+        }  # fmt: skip
+        rows = self._db.execute(_STEPS + " ORDER BY t.arm, t.prompt, t.twin, s.step")
+        data: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)] or [
+            [] for _ in columns
+        ]
+        named = dict(zip(columns, data, strict=True))
+        named["flags"] = [json.loads(flags) for flags in named["flags"]]
+        named["shared"] = [bool(value) for value in named["shared"]]
+        arrays = []
+        for name, kind in columns.items():
+            if kind == label:
+                arrays.append(pa.array(named[name], text).dictionary_encode())
+            else:
+                arrays.append(pa.array(named[name], kind))
+        return pa.table(arrays, names=list(columns))
+
+    def image(self, digest: str) -> Image.Image:
+        """A picture, exactly as the next player received it."""
+        return self.images.get(digest)
+
+    def prompts(self) -> list[dict[str, Any]]:
+        """The prompts: ``id, kind, value`` (text or digest), ``source``."""
+        return self._rows("SELECT id, kind, value, source FROM prompts ORDER BY rowid")
+
+    def players(self) -> list[dict[str, Any]]:
+        """The players: ``fingerprint, model, role, batch_size, details``."""
+        rows = self._rows("SELECT fingerprint, model, role, batch_size, details FROM players")
+        return [{**row, "details": json.loads(row["details"])} for row in rows]
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """The sittings: ``id, study, started, ended, outcome, environment``."""
+        rows = self._rows(
+            "SELECT id, study, started, ended, outcome, environment FROM sessions ORDER BY id"
+        )
+        return [{**row, "environment": json.loads(row["environment"])} for row in rows]
+
+    def studies(self) -> list[dict[str, Any]]:
+        """What was asked for, oldest first: dictionaries as a study file has them."""
+        rows = self._rows("SELECT json FROM studies ORDER BY since")
+        return [json.loads(row["json"]) for row in rows]
+
+    def failures(self, *, open_only: bool = True) -> list[dict[str, Any]]:
+        """Steps that could not be played: ``arm, prompt, twin, step, model, reason, trace, time``.
+
+        Args:
+            open_only: Leave out those that a later session played after all.
+        """
+        query = (
+            "SELECT t.arm, t.prompt, t.twin, f.step, f.model, f.reason, f.trace, f.time"
+            " FROM failures f JOIN trajectories t ON t.id = f.trajectory"
+        )
+        if open_only:
+            query += (
+                " WHERE NOT EXISTS (SELECT 1 FROM steps s WHERE s.trajectory = f.trajectory"
+                " AND s.step = f.step) AND f.id IN"
+                " (SELECT max(id) FROM failures GROUP BY trajectory, step)"
+            )
+        return self._rows(query + " ORDER BY f.id")
+
+    def inputs(self, batch: Batch) -> list[str | Image.Image]:
+        """The texts or pictures that a micro-batch's calls take."""
+        return [
+            self.image(call.input.value) if call.input.kind == "image" else call.input.value
+            for call in batch.calls
+        ]
+
+    def played(self) -> Iterator[tuple[Trajectory, int, str, Content]]:
+        """Every step as trajectory, index, key of its call, and what came out."""
+        names = {id: trajectory for trajectory, id in self._trajectories.items()}
+        rows = self._db.execute(
+            "SELECT s.trajectory, s.step, s.call, c.output_kind, c.output"
+            " FROM steps s JOIN calls c ON c.key = s.call"
+        )
+        for id, step, key, kind, value in rows:
+            yield names[id], step, key, Content(kind, value)
+
+    def batch_size(self, model: str) -> int | None:
+        """The micro-batch that a model was last played with here."""
+        row = self._db.execute(
+            "SELECT batch_size FROM players WHERE model = ? ORDER BY rowid DESC", (model,)
+        ).fetchone()
+        return int(row[0]) if row else None
+
+    # --- writing -------------------------------------------------------------------------------
+
+    def begin(
+        self, *, study: str, digest: str, prompts: Iterable[tuple[str, Content, str]],
+        environment: dict[str, Any],
+    ) -> int:  # fmt: skip
+        """Open a session: note the study, its prompts and what it is played on.
+
+        Args:
+            study: The study as JSON.
+            digest: Its hash.
+            prompts: Id, content and source of each prompt.
+            environment: Versions and hardware.
+
+        Returns:
+            The session's number.
+        """
+        now = time.time()
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO studies VALUES (?, ?, ?)", (digest, study, now))
+            db.executemany(
+                "INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?)",
+                [(id, *content, source) for id, content, source in prompts],
+            )
+            cursor = db.execute(
+                "INSERT INTO sessions (study, started, environment) VALUES (?, ?, ?)",
+                (digest, now, json.dumps(environment)),
+            )
+        self._session = cursor.lastrowid
+        assert self._session is not None
+        return self._session
+
+    def add_player(
+        self, fingerprint: str, model: str, role: str, batch_size: int, details: dict[str, Any]
+    ) -> None:
+        """Note a player, or new details (such as its self-test) of one that is known."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO players VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (fingerprint) DO UPDATE SET details = excluded.details",
+                (fingerprint, model, role, batch_size, json.dumps(details)),
+            )
+
+    def commit(self, steps: Sequence[Step], *, started: float = 0.0, seconds: float = 0.0) -> None:
+        """Put steps on disk: pictures first, then all rows in one transaction.
+
+        Args:
+            steps: What the scheduler collected.
+            started: When the micro-batch began, in seconds since 1970.
+            seconds: What the model took for it; shared evenly by its calls.
+
+        Raises:
+            StoreError: The disk is full, or the folder has become unwritable; nothing of these
+                steps is kept then, and all that was there before is.
+        """
+        if not steps:
+            return
+        if self._session is None:
+            raise RuntimeError("begin() a session before committing steps to it")
+        fresh = [step for step in steps if isinstance(step.outcome, Output)]
+        try:
+            for step in fresh:
+                outcome = step.outcome
+                if isinstance(outcome, Output) and isinstance(outcome.content, Image.Image):
+                    self.images.put(outcome.content, outcome.reference.value)
+        except OSError as error:
+            raise StoreError(f"{self.images.folder}: cannot be written: {error}") from error
+        share = seconds / max(len(fresh), 1)
+        with self._transaction() as db:
+            for step in steps:
+                self._insert(db, step, started, share)
+
+    def end(self, outcome: str) -> None:
+        """Close the session: ``finished``, ``stopped`` ..."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE sessions SET ended = ?, outcome = ? WHERE id = ?",
+                (time.time(), outcome, self._session),
+            )
+
+    def put_image(self, image: Image.Image, digest: str) -> None:
+        """Keep a picture that a prompt brings."""
+        try:
+            self.images.put(image, digest)
+        except OSError as error:
+            raise StoreError(f"{self.images.folder}: cannot be written: {error}") from error
+
+    def embeddings(self, encoder: str, contents: Sequence[str]) -> dict[str, np.ndarray[Any, Any]]:
+        """Vectors that are kept already, by content."""
+        import numpy as np
+
+        found = {}
+        for first in range(0, len(contents), 500):
+            chunk = contents[first : first + 500]
+            marks = ", ".join("?" * len(chunk))
+            rows = self._db.execute(
+                "SELECT content, vector FROM embeddings"
+                f" WHERE encoder = ? AND content IN ({marks})",
+                (encoder, *chunk),
+            )
+            for content, vector in rows:
+                found[content] = np.frombuffer(vector, dtype=np.float32)
+        return found
+
+    def put_embeddings(
+        self, encoder: str, vectors: Iterable[tuple[str, np.ndarray[Any, Any]]]
+    ) -> None:
+        """Keep vectors by content."""
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)",
+                [(encoder, content, vector.tobytes()) for content, vector in vectors],
+            )
+
+    def _insert(self, db: sqlite3.Connection, step: Step, started: float, seconds: float) -> None:
+        trajectory = self._trajectories.get(step.trajectory)
+        if trajectory is None:
+            cursor = db.execute(
+                "INSERT INTO trajectories (arm, prompt, twin) VALUES (?, ?, ?)", step.trajectory
+            )
+            trajectory = self._trajectories[step.trajectory] = int(cursor.lastrowid or 0)
+            self._new_trajectories.append(step.trajectory)
+        call, outcome = step.call, step.outcome
+        if isinstance(outcome, Failure):
+            db.execute(
+                "INSERT INTO failures (trajectory, step, model, reason, trace, session, time)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (trajectory, step.index, call.model, outcome.reason, outcome.trace,
+                 self._session, started or time.time()),
+            )  # fmt: skip
+            return
+        if outcome is not None:
+            db.execute(
+                "INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (call.key, call.fingerprint, *call.input, call.seed, *outcome.reference,
+                 outcome.tokens_read, outcome.tokens_cut, outcome.cut_text,
+                 json.dumps(outcome.flags), self._session, started, seconds),
+            )  # fmt: skip
+        db.execute(
+            "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (trajectory, step.index, step.round, step.role, call.model, call.key, outcome is None),
+        )
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._new_trajectories.clear()
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield self._db
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            for trajectory in self._new_trajectories:
+                del self._trajectories[trajectory]
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise StoreError(f"{self.folder / DATABASE}: {error}") from error
+            raise
+
+    def _rows(self, query: str) -> list[dict[str, Any]]:
+        cursor = self._db.execute(query)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def open_run(folder: str | os.PathLike[str]) -> Run:
+    """Open a run folder.
+
+    Raises:
+        StoreError: There is no run, or its file is foreign, damaged or too new.
+    """
+    path = Path(folder)
+    return Run(path, connect(path / DATABASE))
+
+
+def create_run(folder: str | os.PathLike[str]) -> Run:
+    """Open a run folder, making it where there is none.
+
+    Raises:
+        StoreError: The folder cannot be made or written, or holds something else.
+    """
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be made a run folder: {error.strerror}") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise StoreError(f"{path}: the folder cannot be written; choose another with --out")
+    return Run(path, connect(path / DATABASE, create=True))

@@ -1,0 +1,109 @@
+"""The SQLite file: its tables, its versions, and how it is opened."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import StoreError
+
+APPLICATION_ID = 0x44524C50
+"""``DRLP``: tells a run's file from any other SQLite file."""
+
+
+def _m001_initial(db: sqlite3.Connection) -> None:
+    for statement in (
+        # What the user asked for, each time they asked for something else.
+        "CREATE TABLE studies (digest TEXT PRIMARY KEY, json TEXT NOT NULL, since REAL NOT NULL)",
+        # One sitting at the run: when, with which versions, on what.
+        "CREATE TABLE sessions (id INTEGER PRIMARY KEY, study TEXT NOT NULL, started REAL NOT NULL,"
+        " ended REAL, outcome TEXT, environment TEXT NOT NULL)",
+        "CREATE TABLE prompts (id TEXT PRIMARY KEY, kind TEXT NOT NULL, value TEXT NOT NULL,"
+        " source TEXT NOT NULL)",
+        # A player as it was set up; its fingerprint names weights, settings and micro-batch.
+        "CREATE TABLE players (fingerprint TEXT PRIMARY KEY, model TEXT NOT NULL,"
+        " role TEXT NOT NULL, batch_size INTEGER NOT NULL, details TEXT NOT NULL)",
+        # A computation and its outcome, once, however many trajectories share it.
+        "CREATE TABLE calls (key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL,"
+        " input_kind TEXT NOT NULL, input TEXT NOT NULL, seed INTEGER NOT NULL,"
+        " output_kind TEXT NOT NULL, output TEXT NOT NULL, tokens_read INTEGER,"
+        " tokens_cut INTEGER NOT NULL, cut_text TEXT NOT NULL, flags TEXT NOT NULL,"
+        " session INTEGER NOT NULL, started REAL NOT NULL, seconds REAL NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE trajectories (id INTEGER PRIMARY KEY, arm TEXT NOT NULL,"
+        " prompt TEXT NOT NULL REFERENCES prompts, twin INTEGER NOT NULL,"
+        " UNIQUE (arm, prompt, twin))",
+        "CREATE TABLE steps (trajectory INTEGER NOT NULL REFERENCES trajectories,"
+        " step INTEGER NOT NULL, round INTEGER NOT NULL, role TEXT NOT NULL, model TEXT NOT NULL,"
+        " call TEXT NOT NULL REFERENCES calls, shared INTEGER NOT NULL,"
+        " PRIMARY KEY (trajectory, step)) WITHOUT ROWID",
+        "CREATE TABLE failures (id INTEGER PRIMARY KEY, trajectory INTEGER NOT NULL,"
+        " step INTEGER NOT NULL, model TEXT NOT NULL, reason TEXT NOT NULL, trace TEXT NOT NULL,"
+        " session INTEGER NOT NULL, time REAL NOT NULL)",
+        "CREATE TABLE embeddings (encoder TEXT NOT NULL, content TEXT NOT NULL,"
+        " vector BLOB NOT NULL, PRIMARY KEY (encoder, content)) WITHOUT ROWID",
+    ):
+        db.execute(statement)
+
+
+MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_m001_initial]
+"""Applied in order; the file's ``user_version`` counts how many it has seen. Append only."""
+
+
+def connect(path: Path, *, create: bool = False, timeout: float = 10.0) -> sqlite3.Connection:
+    """Open a run's SQLite file, bringing an older one up to date.
+
+    Raises:
+        StoreError: It is not SQLite, not a run of driftloop, newer than this version, or damaged.
+    """
+    exists = path.exists()
+    if not exists and not create:
+        raise StoreError(f"{path.parent}: no run there (no {path.name})")
+    db: sqlite3.Connection | None = None
+    try:
+        if exists and path.stat().st_size:
+            _check_header(path)
+        db = sqlite3.connect(path, isolation_level=None, timeout=timeout)
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        application = db.execute("PRAGMA application_id").fetchone()[0]
+        if tables and application != APPLICATION_ID:
+            raise StoreError(
+                f"{path}: an SQLite file, but not a run of driftloop; choose another folder"
+            )
+        if version > len(MIGRATIONS):
+            raise StoreError(
+                f"{path}: written by a newer driftloop (schema {version}); "
+                f"update driftloop to read it"
+            )
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = OFF")
+        if version < len(MIGRATIONS):
+            db.execute("BEGIN IMMEDIATE")
+            # Another process may have done it while this one waited for the lock.
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            for number, migrate in enumerate(MIGRATIONS[version:], start=version + 1):
+                migrate(db)
+                db.execute(f"PRAGMA user_version = {number}")
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute("COMMIT")
+        return db
+    except StoreError:
+        if db is not None:
+            db.close()
+        raise
+    except (sqlite3.Error, OSError) as error:
+        if db is not None:
+            db.close()
+        raise StoreError(f"{path}: cannot be opened: {error}") from error
+
+
+def _check_header(path: Path) -> None:
+    with path.open("rb") as stream:
+        head = stream.read(16)
+    if head != b"SQLite format 3\0":
+        raise StoreError(
+            f"{path}: not an SQLite file, or one whose beginning is damaged; "
+            f"choose another folder, or put back a copy of it"
+        )

@@ -1,0 +1,263 @@
+"""A study: what to run, as one TOML file that is checked before anything is loaded.
+
+>>> study = Study.model_validate({
+...     "rounds": 3,
+...     "prompts": ["a ship at sea"],
+...     "models": {"draw": {"backend": "diffusers", "path": "bundled:postcard-sdxl"},
+...                "look": {"backend": "transformers", "path": "bundled:postcard-llava"}},
+...     "arms": [{"name": "autonomous", "network": ["draw", "look"]}],
+... })
+>>> study.steps
+6
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from .errors import StudyError, nearest
+from .prompts import Prompt, load_prompts, resolve_images
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+ -]*$", max_length=80)]
+Setting = str | int | float | bool | None
+
+MAX_TRAJECTORIES = 10_000_000
+
+
+class ModelSpec(BaseModel):
+    """One player: the backend that runs it, and that backend's own settings."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    backend: str
+    """Name of an installed backend, e.g. ``diffusers`` or ``transformers``."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that the backend checks."""
+        return dict(self.model_extra or {})
+
+
+class Arm(BaseModel):
+    """A network of models, with the settings that set it apart from other arms."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    network: Annotated[list[str], Field(min_length=1)]
+    """Names of models in the order of play, then again from the first."""
+    settings: dict[str, dict[str, Setting]] = {}
+    """Settings of single models in this arm, e.g. ``{ llava = { temperature = 1.2 } }``."""
+    sweep: dict[str, Annotated[list[Setting], Field(min_length=1)]] = {}
+    """Lists of settings to try, e.g. ``{ "llava.temperature" = [0.2, 0.7] }``: an arm for each
+    combination."""
+
+
+class Study(BaseModel):
+    """What to run. Arms share prompts and seeds, so that they can be compared."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str = ""
+    """A line for the report."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """The root of every seed."""
+    rounds: Annotated[int, Field(ge=1, le=1_000_000)]
+    """Rounds a trajectory: one image and the caption of it each."""
+    twins: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """Trajectories that share an arm and a prompt and differ in their seeds only."""
+    prompts: Annotated[list[Prompt], Field(min_length=1)]
+    """A set that ships, the path of a file, or a list of texts."""
+    models: Annotated[dict[Name, ModelSpec], Field(min_length=1)]
+    arms: Annotated[list[Arm], Field(min_length=1)]
+
+    @field_validator("prompts", mode="before")
+    @classmethod
+    def _named_set(cls, value: Any) -> Any:
+        return load_prompts(value, Path()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Study:
+        _no_duplicates([arm.name for arm in self.arms], "arms: two arms are named")
+        _no_duplicates([prompt.id for prompt in self.prompts], "prompts: two prompts have the id")
+        _no_duplicates(
+            [prompt.text or prompt.image for prompt in self.prompts],
+            "prompts: twice the same prompt:",
+        )
+        for arm in self.arms:
+            for path in [*arm.network, *arm.settings, *(key.split(".")[0] for key in arm.sweep)]:
+                if path not in self.models:
+                    raise ValueError(
+                        f"arms: '{arm.name}' names the model '{path}', which is not under "
+                        f"[models].{nearest(path, self.models)}"
+                    )
+            for key in arm.sweep:
+                if key.count(".") != 1:
+                    raise ValueError(
+                        f"arms: '{arm.name}': sweep '{key}': write it as \"model.setting\""
+                    )
+            unused = {*arm.settings, *(key.split(".")[0] for key in arm.sweep)} - {*arm.network}
+            if unused:
+                raise ValueError(
+                    f"arms: '{arm.name}' sets '{min(unused)}', which is not in its network"
+                )
+        if self.steps > MAX_TRAJECTORIES * 100:
+            raise ValueError(
+                f"the study asks for {self.steps:,} steps: more than any machine plays"
+            )
+        return self
+
+    def expanded_arms(self) -> list[Arm]:
+        """The arms with their sweeps written out: one arm a combination, none with a sweep."""
+        expanded = []
+        for arm in self.arms:
+            for values in itertools.product(*arm.sweep.values()):
+                settings = {model: dict(changes) for model, changes in arm.settings.items()}
+                for key, value in zip(arm.sweep, values, strict=True):
+                    model, setting = key.split(".")
+                    settings.setdefault(model, {})[setting] = value
+                label = ", ".join(f"{k}={v}" for k, v in zip(arm.sweep, values, strict=True))
+                name = f"{arm.name} [{label}]" if label else arm.name
+                expanded.append(
+                    Arm.model_construct(name=name, network=arm.network, settings=settings, sweep={})
+                )
+        return expanded
+
+    @property
+    def trajectories(self) -> int:
+        """How many trajectories the study asks for."""
+        return len(self.expanded_arms()) * len(self.prompts) * self.twins
+
+    @property
+    def steps(self) -> int:
+        """How many steps the study asks for, two a round."""
+        return self.trajectories * self.rounds * 2
+
+    def digest(self) -> str:
+        """Hash of everything the study says."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def conflicts(self, other: Study) -> list[str]:
+        """What keeps this study from going on in a run of another, one line each.
+
+        More rounds, twins, prompts or arms extend a run; another seed, or another meaning of the
+        same name, would mix two experiments.
+        """
+        found = []
+        if self.seed != other.seed:
+            found.append(f"seed is {self.seed}, was {other.seed}")
+        for name in self.models.keys() & other.models.keys():
+            if self.models[name] != other.models[name]:
+                found.append(f"models.{name} has other settings")
+        theirs = {arm.name: arm for arm in other.expanded_arms()}
+        for arm in self.expanded_arms():
+            old = theirs.get(arm.name)
+            if old and (arm.network, arm.settings) != (old.network, old.settings):
+                found.append(f"arm '{arm.name}' has another network or other settings")
+        prompts = {prompt.id: prompt for prompt in other.prompts}
+        for prompt in self.prompts:
+            was = prompts.get(prompt.id)
+            if was and (prompt.text, prompt.image) != (was.text, was.image):
+                found.append(f"prompt '{prompt.id}' has another content")
+        if not found and not (theirs.keys() & {arm.name for arm in self.expanded_arms()}):
+            found.append(f"no arm in common (it has {', '.join(sorted(theirs))})")
+        return sorted(found)
+
+
+def shipped_studies() -> list[str]:
+    """Names of the studies that ship."""
+    files = resources.files("driftloop").joinpath("studies").iterdir()
+    return sorted(file.name[:-5] for file in files if file.name.endswith(".toml"))
+
+
+def load_study(source: str | Path | dict[str, Any]) -> Study:
+    """Read and check a study.
+
+    Args:
+        source: The path of a TOML file, the name of a study that ships, or a dictionary.
+
+    Raises:
+        StudyError: With the file, the key, what was expected and the nearest valid spelling.
+    """
+    if isinstance(source, dict):
+        return _validate(source, "study", Path())
+    path = Path(source)
+    if str(source) in shipped_studies() and not path.exists():
+        path = Path(str(resources.files("driftloop").joinpath("studies", f"{source}.toml")))
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        hint = nearest(str(source), shipped_studies())
+        raise StudyError(
+            f"{source}: no such file.{hint} Studies that ship: {', '.join(shipped_studies())}."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(f"{path}: not valid TOML: {error}") from error
+    return _validate(data, str(path), path.parent)
+
+
+def _validate(data: dict[str, Any], where: str, base: Path) -> Study:
+    try:
+        if isinstance(data.get("prompts"), str):
+            data = {**data, "prompts": load_prompts(data["prompts"], base)}
+        study = Study.model_validate(data)
+        prompts = resolve_images(study.prompts, base, where)
+    except StudyError as error:
+        prefix = "" if str(error).startswith(where) else f"{where}: "
+        raise StudyError(f"{prefix}{error}") from error
+    except ValidationError as error:
+        raise StudyError(explain(error, where, Study)) from error
+    return study.model_copy(update={"prompts": prompts})
+
+
+def explain(
+    error: ValidationError, where: str, model: type[BaseModel], prefix: tuple[str | int, ...] = ()
+) -> str:
+    """Say a validation error as ``file: key: what is wrong and what was expected``, a line each."""
+    lines = []
+    for problem in error.errors():
+        location = prefix + tuple(part for part in problem["loc"] if part != "[key]")
+        key = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in location).lstrip(".")
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            known = _keys_at(model, problem["loc"][:-1])
+            message = f"unknown key.{nearest(str(problem['loc'][-1]), known)}" + (
+                f" Known keys: {', '.join(sorted(known))}." if known else ""
+            )
+        elif problem["type"] == "missing":
+            message = "is missing"
+        elif problem["type"] != "value_error":
+            message += f" (it is {_shorten(problem['input'])})"
+        lines.append(": ".join(part for part in (where, key, message) if part))
+    return "\n".join(lines)
+
+
+def _keys_at(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
+    current: type[BaseModel] = model
+    nested: dict[str, type[BaseModel]] = {"arms": Arm, "models": ModelSpec, "prompts": Prompt}
+    if location and isinstance(location[0], str):
+        current = nested.get(location[0], model)
+    return list(current.model_fields)
+
+
+def _shorten(value: object) -> str:
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _no_duplicates(values: list[Any], message: str) -> None:
+    seen: set[Any] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"{message} {_shorten(value)}; each must be its own")
+        seen.add(value)

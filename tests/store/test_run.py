@@ -1,0 +1,183 @@
+"""A run folder: what goes in comes out, and what is foreign is left alone."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+from driftloop.errors import StoreError
+from driftloop.steps import Call, Content, Failure, Output, Role, Step, Trajectory, image_digest
+from driftloop.store import ImageFiles, Run, create_run, open_run
+
+WHERE = Trajectory("a", "p", 0)
+
+
+def make_step(index: int, outcome: Output | Failure | None, seed: int = 5) -> Step:
+    role = Role.CAPTIONER if index % 2 else Role.GENERATOR
+    call = Call("m", "f", Content("text", f"input {index}"), seed)
+    return Step(WHERE, index, index // 2 + 1, role, call, outcome)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    opened = create_run(tmp_path / "run")
+    opened.begin(
+        study="{}", digest="d", prompts=[("p", Content("text", "x"), "free")], environment={}
+    )
+    return opened
+
+
+pixels = arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)))
+
+
+@given(pixels=pixels)
+def test_pictures_come_back_as_they_were(tmp_path_factory, pixels) -> None:
+    files = ImageFiles(tmp_path_factory.mktemp("images"))
+    image = Image.fromarray(pixels)
+    digest = image_digest(image)
+    files.put(image, digest)
+    again = ImageFiles(files.folder)
+    assert np.array_equal(np.asarray(again.get(digest)), pixels)
+    assert again.intact(digest)
+    assert list(again.digests()) == [digest]
+
+
+@given(a=pixels, b=pixels)
+def test_digests_name_pixels(a, b) -> None:
+    same = a.shape == b.shape and np.array_equal(a, b)
+    assert same == (image_digest(Image.fromarray(a)) == image_digest(Image.fromarray(b)))
+
+
+def test_steps_come_back(run: Run) -> None:
+    image = Image.new("RGB", (4, 4), "red")
+    picture = Output(image, 3, 2, "cut words", ("flat",))
+    run.commit(
+        [make_step(0, picture), make_step(1, Output("A caption."))], started=5.0, seconds=2.0
+    )
+    with open_run(run.folder) as again:
+        first, second = again.steps().to_pylist()
+        assert again.image(first["image"]).tobytes() == image.tobytes()
+    assert first["arm"] == "a"
+    assert (first["tokens_read"], first["tokens_cut"], first["cut_text"]) == (3, 2, "cut words")
+    assert first["flags"] == ["flat"]
+    assert (first["text"], first["input_text"], first["seconds"]) == (None, "input 0", 1.0)
+    assert (second["text"], second["image"], second["role"]) == ("A caption.", None, "captioner")
+
+
+def test_an_empty_run_has_an_empty_table(run: Run) -> None:
+    assert run.steps().num_rows == 0
+    assert "arm" in run.steps().column_names
+
+
+def test_a_failure_is_open_until_its_step_is_played(run: Run) -> None:
+    run.commit([make_step(0, Failure("broken", "trace"))])
+    run.commit([make_step(0, Failure("broken again", "trace"))])
+    (failure,) = run.failures()
+    assert failure["reason"] == "broken again"
+    run.commit([make_step(0, Output("x"))])
+    assert run.failures() == []
+    assert len(run.failures(open_only=False)) == 2
+
+
+def test_a_commit_is_whole_or_not_at_all(run: Run) -> None:
+    run.commit([make_step(0, Output("x"))])
+    with pytest.raises(StoreError, match="UNIQUE"):
+        run.commit([make_step(1, Output("y")), make_step(0, Output("x"))])
+    assert len(run) == 1
+    run.commit([make_step(1, Output("y"))])
+    assert len(run) == 2
+
+
+def test_the_file_is_complete_before_its_row(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    replace, execute = Path.replace, run._insert
+    monkeypatch.setattr(Path, "replace", lambda a, b: (order.append("file"), replace(a, b))[1])
+    monkeypatch.setattr(run, "_insert", lambda *a: (order.append("row"), execute(*a))[1])
+    run.commit([make_step(0, Output(Image.new("RGB", (2, 2))))])
+    assert order == ["file", "row"]
+
+
+def test_a_full_disk_keeps_what_was_there(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.commit([make_step(0, Output(Image.new("RGB", (2, 2), "blue")))])
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Image.Image, "save", full)
+        with pytest.raises(StoreError, match="No space left on device"):
+            run.commit([make_step(2, Output(Image.new("RGB", (2, 2), "red")))])
+    assert len(run) == 1
+    assert list(run.images.leftovers()) == []
+    run.commit([make_step(2, Output(Image.new("RGB", (2, 2), "red")))])
+    assert len(run) == 2
+
+
+def test_a_missing_and_a_damaged_picture_are_told(run: Run) -> None:
+    image = Image.new("RGB", (2, 2), "blue")
+    run.commit([make_step(0, Output(image))])
+    digest = image_digest(image)
+    path = run.images.path(digest)
+    path.write_bytes(path.read_bytes()[:30])
+    with open_run(run.folder) as again, pytest.raises(StoreError, match="damaged"):
+        again.image(digest)
+    path.unlink()
+    with open_run(run.folder) as again, pytest.raises(StoreError, match="missing"):
+        again.image(digest)
+
+
+def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    db = sqlite3.connect(foreign / "driftloop.sqlite")
+    db.execute("CREATE TABLE mine (x)")
+    db.commit()
+    db.close()
+    before = (foreign / "driftloop.sqlite").read_bytes()
+    for opener in (create_run, open_run):
+        with pytest.raises(StoreError, match="not a run of driftloop"):
+            opener(foreign)
+    assert (foreign / "driftloop.sqlite").read_bytes() == before
+
+    text = tmp_path / "text"
+    text.mkdir()
+    (text / "driftloop.sqlite").write_text("my diary")
+    with pytest.raises(StoreError, match="not an SQLite file"):
+        create_run(text)
+    assert (text / "driftloop.sqlite").read_text() == "my diary"
+
+
+def test_a_newer_schema_is_told(run: Run) -> None:
+    run._db.execute("PRAGMA user_version = 999")
+    run.close()
+    with pytest.raises(StoreError, match="newer driftloop"):
+        open_run(run.folder)
+
+
+def test_a_corrupt_file_is_told(run: Run) -> None:
+    run.commit([make_step(i, Output(f"caption {i} " * 300)) for i in range(50)])
+    run._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    run.close()
+    path = run.folder / "driftloop.sqlite"
+    data = bytearray(path.read_bytes())
+    data[100:4096] = os.urandom(3996)
+    path.write_bytes(data)
+    with pytest.raises(StoreError, match=r"driftloop\.sqlite: cannot be opened"):
+        open_run(run.folder)
+    assert path.read_bytes() == bytes(data)
+
+
+def test_no_run_there(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no run there"):
+        open_run(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be made a run folder"):
+        create_run(tmp_path / "file" / "run")

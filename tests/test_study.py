@@ -1,0 +1,194 @@
+"""Studies: what they mean, and what a mistake in one answers."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from conftest import toy_data, toy_study
+
+import driftloop
+from driftloop.errors import StudyError
+from driftloop.prompts import load_prompts, shipped
+from driftloop.runners import cast_study
+from driftloop.study import Study, load_study, shipped_studies
+
+BASE = """
+rounds = 3
+prompts = ["a ship at sea"]
+[models.draw]
+backend = "toy"
+role = "generator"
+[models.look]
+backend = "toy"
+role = "captioner"
+[[arms]]
+name = "autonomous"
+network = ["draw", "look"]
+"""
+
+MALFORMED: dict[str, tuple[str, str, list[str]]] = {
+    # name: (what is replaced, with what, what the error says)
+    "unknown key": ("rounds = 3", "rounds = 3\nround = 4", ["round: unknown key", "'rounds'"]),
+    "unknown key in an arm": (
+        'name = "autonomous"', 'name = "a"\nnetwrk = 1', ["arms[0].netwrk", "'network'"],
+    ),
+    "unknown setting": (
+        'role = "generator"', 'role = "generator"\nvarietty = 3',
+        ["models.draw.varietty", "'variety'"],
+    ),
+    "wrong type": ("rounds = 3", 'rounds = "many"', ["rounds: ", "integer", '"many"']),
+    "wrong type of a setting": (
+        'role = "generator"', 'role = "generator"\ndelay = "x"', ["models.draw.delay", "number"],
+    ),
+    "negative rounds": ("rounds = 3", "rounds = -3", ["rounds: ", "greater than or equal to 1"]),
+    "absurdly many rounds": ("rounds = 3", "rounds = 10000000", ["rounds: ", "1000000"]),
+    "missing key": ("rounds = 3", "", ["rounds: is missing"]),
+    "no such model": ('["draw", "look"]', '["drow", "look"]', ["'drow'", "'draw'"]),
+    "no such backend": ('backend = "toy"', 'backend = "toys"', ["models.draw.backend", "'toy'"]),
+    "model that does not exist": (
+        'role = "generator"', 'role = "generator"\npath = "nowhere"',
+        ["models.draw.path", "nowhere"],
+    ),
+    "roles do not alternate": ('["draw", "look"]', '["draw", "draw"]', ["network", "alternate"]),
+    "odd network": ('["draw", "look"]', '["draw", "look", "draw"]', ["network", "alternate"]),
+    "captioner first, text prompt": (
+        '["draw", "look"]', '["look", "draw"]', ["takes image", "'a-ship-at-sea"],
+    ),
+    "empty network": ('["draw", "look"]', "[]", ["arms[0].network", "at least 1"]),
+    "empty prompt": ("a ship at sea", "  ", ["prompts[0]", "empty"]),
+    "prompt of 100,000 characters": ("a ship at sea", "x" * 100_000, ["prompts[0].text", "10000"]),
+    "no prompts": ('["a ship at sea"]', "[]", ["prompts: ", "at least 1"]),
+    "the same prompt twice": ('sea"]', 'sea", "a ship at sea"]', ["prompts", "must be its own"]),
+    "prompt set that does not exist": (
+        '["a ship at sea"]', '"postcards-42"', ["postcards-42", "'postcards-24'"],
+    ),
+    "prompt file that does not exist": ('["a ship at sea"]', '"my.txt"', ["my.txt", ".txt"]),
+    "duplicate arm name": (
+        "[[arms]]", '[[arms]]\nname = "autonomous"\nnetwork = ["draw", "look"]\n[[arms]]',
+        ["arms: two arms are named", "autonomous"],
+    ),
+    "arm name that is no name": ('"autonomous"', '"../x"', ["arms[0].name", "pattern"]),
+    "setting of a model that does not play": (
+        '["draw", "look"]', '["draw", "look"]\nsettings = { lok = { variety = 2 } }',
+        ["'lok'", "'look'"],
+    ),
+    "sweep that names no setting": (
+        '["draw", "look"]', '["draw", "look"]\nsweep = { draw = [1, 2] }', ["model.setting"],
+    ),
+    "sweep of an unknown setting": (
+        '["draw", "look"]', '["draw", "look"]\nsweep = { "draw.varity" = [1, 2] }',
+        ["arms.settings.draw.varity", "'variety'"],
+    ),
+    "not TOML": ("rounds = 3", "rounds = = 3", ["not valid TOML", "line 2"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed(name: str, tmp_path: Path) -> None:
+    old, new, expected = MALFORMED[name]
+    assert old in BASE
+    file = tmp_path / "mine.toml"
+    file.write_text(BASE.replace(old, new, 1), "utf-8")
+    with pytest.raises(StudyError) as caught:
+        cast_study(load_study(file), str(file))
+    message = str(caught.value)
+    assert str(file) in message
+    for part in expected:
+        assert part in message
+    assert "\n" not in message, "one mistake, one line"
+
+
+def test_the_base_is_well_formed(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(BASE, "utf-8")
+    casting = cast_study(load_study(file), str(file))
+    assert casting.networks == {"autonomous": ("draw", "look")}
+
+
+def test_no_such_file() -> None:
+    with pytest.raises(StudyError, match="Did you mean 'quickstart'"):
+        load_study("quikstart")
+
+
+def test_a_sweep_is_an_arm_for_each_combination() -> None:
+    study = toy_study(
+        arms=[
+            {
+                "name": "warm",
+                "network": ["draw", "look"],
+                "sweep": {"draw.variety": [2, 3], "look.variety": [4, 5, 6]},
+            }
+        ]
+    )
+    arms = study.expanded_arms()
+    assert len({arm.name for arm in arms}) == 6
+    assert arms[0].name == "warm [draw.variety=2, look.variety=4]"
+    casting = cast_study(study)
+    assert len(casting.seats) == 5
+    assert casting.seats["look [variety=6]"].settings.model_dump()["variety"] == 6
+    assert study.trajectories == 6 * 4 * 2
+
+
+def test_relative_prompt_files(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("# a comment\na cat\n\na dog\n", "utf-8")
+    (tmp_path / "study.toml").write_text(BASE.replace('["a ship at sea"]', '"mine.txt"'), "utf-8")
+    assert [prompt.text for prompt in load_study(tmp_path / "study.toml").prompts] == [
+        "a cat", "a dog",
+    ]  # fmt: skip
+
+
+def test_conflicts_and_extensions() -> None:
+    study = toy_study()
+    longer = toy_study(rounds=9, twins=5, prompts=["a new one", *toy_data()["prompts"]])
+    assert longer.conflicts(study) == []
+    assert toy_study(seed=4).conflicts(study) == ["seed is 4, was 3"]
+    other = toy_data()
+    other["models"]["draw"] = {**other["models"]["draw"], "variety": 2}
+    assert load_study(other).conflicts(study) == ["models.draw has other settings"]
+    renamed = toy_study(arms=[{"name": "other", "network": ["draw", "look"]}])
+    assert renamed.conflicts(study) == ["no arm in common (it has autonomous)"]
+
+
+def test_a_study_survives_json() -> None:
+    study = toy_study(
+        arms=[{"name": "a", "network": ["draw", "look"], "sweep": {"draw.variety": [2]}}]
+    )
+    again = Study.model_validate(json.loads(study.model_dump_json(exclude_unset=True)))
+    assert again == study
+    assert again.digest() == study.digest()
+
+
+@pytest.mark.parametrize("name", shipped_studies())
+def test_shipped_studies_are_well_formed(name: str) -> None:
+    cast_study(load_study(name), name)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shipped_prompts_are_well_formed(name: str) -> None:
+    prompts = load_prompts(name, Path())
+    assert len({prompt.id for prompt in prompts}) == len(prompts)
+    assert len({prompt.text for prompt in prompts}) == len(prompts)
+
+
+def _plain(name: str) -> Any:
+    folder = Path(driftloop.__file__).parent / "studies"
+    return tomllib.loads((folder / f"{name}.toml").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("name", shipped_studies())
+def test_the_schema_takes_the_shipped_studies(name: str) -> None:
+    jsonschema.validate(_plain(name), driftloop.schema())
+
+
+def test_the_schema_finds_mistakes() -> None:
+    schema = driftloop.schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for change in ({"rounds": 0}, {"roundz": 1}, {"models": {"a": {"backend": "toy", "x": 1}}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**toy_data(), **change}, schema)
+    jsonschema.validate(toy_data(), schema)

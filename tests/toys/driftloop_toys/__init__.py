@@ -1,0 +1,95 @@
+"""A third party's package that adds a backend: quick players without weights, for tests.
+
+The generator draws a colour field from a hash of prompt and seed, the captioner names the colour it
+sees and a few seeded words. Real enough to be played, stored, killed and resumed in milliseconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from PIL import Image
+
+from driftloop.errors import ModelError
+from driftloop.models import Located, Settings
+from driftloop.seeds import digest
+from driftloop.steps import Failure, Output, Role
+
+WORDS = (
+    "red green blue old new small large round quiet loud ship house tree cat moon road"
+).split()
+
+
+class ToySettings(Settings):
+    role: Literal["generator", "captioner"] = "generator"
+    path: str = "toy"
+    delay: float = 0.0
+    """Seconds a micro-batch."""
+    fails_on: str = ""
+    """Raise on inputs that contain this text (a generator), or have this first red value."""
+    variety: int = 256
+    """How many different pictures or captions there are."""
+
+
+class ToyPlayer:
+    def __init__(self, settings: ToySettings, batch_size: int) -> None:
+        self.settings = settings
+        self.batch_size = batch_size
+        self.role = Role(settings.role)
+
+    @property
+    def fingerprint(self) -> str:
+        choices = self.settings.model_dump(exclude={"batch_size", "delay", "fails_on"})
+        return digest("toy", *sorted(choices.items()), self.batch_size).hex()
+
+    def resized(self, batch_size: int) -> ToyPlayer:
+        return ToyPlayer(self.settings, batch_size)
+
+    def play(self, inputs: Sequence[Any], seeds: Sequence[int]) -> list[Output | Failure]:
+        assert 0 < len(inputs) <= self.batch_size
+        time.sleep(self.settings.delay)
+        return [self._one(item, seed) for item, seed in zip(inputs, seeds, strict=True)]
+
+    def _one(self, item: Any, seed: int) -> Output | Failure:
+        told = item if isinstance(item, str) else item.tobytes().hex()
+        if self.settings.fails_on and self.settings.fails_on in told:
+            raise RuntimeError("the toy broke")
+        number = int.from_bytes(hashlib.sha256(f"{told}|{seed}".encode()).digest()[:4], "big")
+        number %= self.settings.variety
+        if self.role is Role.GENERATOR:
+            colour = tuple(hashlib.sha256(str(number).encode()).digest()[:3])
+            return Output(Image.new("RGB", (8, 8), colour), tokens_read=len(told.split()))
+        words = [WORDS[(number >> shift) % len(WORDS)] for shift in (0, 4, 8)]
+        return Output(f"A {words[0]} {words[1]} {words[2]}.", tokens_read=4)
+
+    def limits(self) -> dict[str, Any]:
+        return {"toy": True}
+
+    def samples(self, count: int) -> list[Any]:
+        if self.role is Role.GENERATOR:
+            return [f"prompt {number}" for number in range(count)]
+        return [Image.new("RGB", (8, 8), (number, 0, 0)) for number in range(count)]
+
+
+class ToyBackend:
+    settings = ToySettings
+
+    def role(self, settings: ToySettings) -> Role:
+        return Role(settings.role)
+
+    def recognises(self, folder: str) -> bool:
+        return False
+
+    def locate(self, settings: ToySettings) -> Located:
+        if settings.path != "toy":
+            raise ModelError(f"no toy at '{settings.path}': the only one is 'toy'")
+        return Located(None, "toy", 0)
+
+    def load(self, settings: ToySettings, located: Located) -> ToyPlayer:
+        return ToyPlayer(settings, settings.batch_size or 1)
+
+
+backend = ToyBackend()

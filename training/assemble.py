@@ -1,0 +1,88 @@
+"""Put trained parts together in the native formats of diffusers."""
+
+from __future__ import annotations
+
+import torch
+from diffusers import (
+    AutoencoderTiny,
+    DPMSolverMultistepScheduler,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
+from torch import nn
+
+from training import train_autoencoder, train_text
+from training.common import load
+
+SCHEDULE = {
+    "num_train_timesteps": 1000,
+    # The noise of SD is made for 64 x 64 latents; 16 x 16 ones drown in it early.
+    "beta_schedule": "squaredcos_cap_v2",
+    "prediction_type": "v_prediction",
+    "rescale_betas_zero_snr": True,
+    "timestep_spacing": "trailing",
+}
+
+
+def autoencoder() -> AutoencoderTiny:
+    """The trained autoencoder (averaged weights)."""
+    state = load(train_autoencoder.CHECKPOINT)
+    if state is None:
+        raise FileNotFoundError("train the autoencoder first: python -m training.train_autoencoder")
+    model = train_autoencoder.build()
+    model.load_state_dict(state["average"])
+    return model.eval().requires_grad_(False)
+
+
+def text_encoders() -> tuple[train_text.CLIPTokenizer, tuple[nn.Module, nn.Module]]:
+    """The tokenizer and the two trained text encoders."""
+    state = load(train_text.CHECKPOINT)
+    if state is None:
+        raise FileNotFoundError("train the text encoders first: python -m training.train_text")
+    tokenizer = train_text.make_tokenizer()
+    encoders = train_text.build(tokenizer)
+    nn.ModuleList([*encoders, train_text.Heads()]).load_state_dict(state["model"])
+    for encoder in encoders:
+        encoder.eval().requires_grad_(False)
+    return tokenizer, encoders
+
+
+def unet() -> UNet2DConditionModel:
+    """Attention only at 8 x 8, where five places can be told apart; width where details are."""
+    return UNet2DConditionModel(
+        sample_size=16,
+        in_channels=8,
+        out_channels=8,
+        block_out_channels=(128, 160),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=train_text.WIDTH * 2,
+        attention_head_dim=4,
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=16,
+        projection_class_embeddings_input_dim=train_text.POOLED + 6 * 16,
+        norm_num_groups=16,
+    )
+
+
+def pipeline(unet_weights: dict[str, torch.Tensor]) -> StableDiffusionXLPipeline:
+    """The whole generator around the given UNet weights."""
+    tokenizer, (first, second) = text_encoders()
+    model = unet()
+    model.load_state_dict(unet_weights)
+    return StableDiffusionXLPipeline(
+        vae=autoencoder(),
+        text_encoder=first,
+        text_encoder_2=second,
+        tokenizer=tokenizer,
+        tokenizer_2=tokenizer,
+        unet=model.eval(),
+        scheduler=DPMSolverMultistepScheduler(**SCHEDULE, **SAMPLER),
+        force_zeros_for_empty_prompt=True,
+        add_watermarker=False,
+    )
+
+
+SAMPLER = {"algorithm_type": "dpmsolver++", "solver_order": 2, "final_sigmas_type": "zero"}

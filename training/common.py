@@ -1,0 +1,63 @@
+"""What the training scripts share: logs, checkpoints, schedules, moving averages."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+RUNS = Path(__file__).parent / "runs"
+
+
+def milestone(text: str) -> None:
+    """Add a line to the status file."""
+    RUNS.mkdir(parents=True, exist_ok=True)
+    with (RUNS / "STATUS.txt").open("a") as out:
+        out.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+
+
+def cosine(done: float, peak: float, warm: float = 0.03, floor: float = 0.02) -> float:
+    """The learning rate after a share `done` of the budget."""
+    if done < warm:
+        return peak * done / warm
+    share = min(1.0, (done - warm) / (1 - warm))
+    return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+def save(path: Path, **state: Any) -> None:
+    """Write a checkpoint; a killed writer leaves the old one whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    os.replace(part, path)
+
+
+def load(path: Path) -> dict[str, Any] | None:
+    """Read a checkpoint, or None where there is none."""
+    if not path.exists():
+        return None
+    return torch.load(path, map_location="cpu", weights_only=False)
+
+
+class Average:
+    """An exponential moving average of a module's weights."""
+
+    def __init__(self, module: torch.nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.steps = 0
+        self.weights = {k: v.detach().clone() for k, v in module.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, module: torch.nn.Module) -> None:
+        """Move towards the module; faster at first, so that a short run is not its start."""
+        self.steps += 1
+        keep = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        for key, value in module.state_dict().items():
+            if value.is_floating_point():
+                self.weights[key].lerp_(value, 1 - keep)
+            else:
+                self.weights[key].copy_(value)

@@ -1,0 +1,295 @@
+"""Train postcard-llava: a small LLaVA that describes postcards within a budget of words."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    CLIPImageProcessor,
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    PreTrainedTokenizerFast,
+)
+
+from driftloop.postcards import caption, sample_scene
+from training import assemble
+from training.common import RUNS, Average, cosine, load, milestone, save
+from training.data import BUDGETS, english
+from training.render import render
+
+CHECKPOINT = RUNS / "captioner.pt"
+TOKENS = RUNS / "captioner-tokenizer"
+SPECIALS = ("<s>", "</s>", "<pad>", "<image>")
+PATCH, SIDE = 16, 128
+MEAN, STD = 0.5, 0.5
+INSTRUCTIONS = (
+    "Describe this picture in at most {words} words.",
+    "Describe the image in at most {words} words.",
+    "Write a caption of at most {words} words.",
+    "In at most {words} words, what does this picture show?",
+)
+FREE = ("Describe this picture.", "Describe the image.", "What does this picture show?")
+UNBOUNDED = 40
+TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if message['role'] == 'system' %}{{ message['content'] + ' ' }}"
+    "{% elif message['role'] == 'user' %}{{ 'USER: ' }}"
+    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+    "{% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}{{ '<image>\n' }}"
+    "{% elif part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}"
+    "{{ ' ' }}"
+    "{% else %}{{ 'ASSISTANT: ' }}"
+    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+    "{% for part in message['content'] %}{{ part['text'] }}{% endfor %}{% endif %}"
+    "{{ '</s>' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+)
+
+
+def make_tokenizer() -> PreTrainedTokenizerFast:
+    """A byte-level BPE of the grammar's captions, the instructions and some English."""
+    if (TOKENS / "tokenizer.json").exists():
+        return PreTrainedTokenizerFast.from_pretrained(TOKENS)
+    rng = random.Random(21)
+    corpus = [
+        caption(sample_scene(rng), rng.choice(BUDGETS), rng, plain=0.7) for _ in range(20_000)
+    ]
+    corpus += [text.format(words=n) for text in INSTRUCTIONS + FREE for n in range(1, 60)]
+    corpus += ["USER: ASSISTANT:"] * 50 + list(english())
+    learner = Tokenizer(models.BPE())
+    learner.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    learner.decoder = decoders.ByteLevel()
+    learner.train_from_iterator(
+        corpus,
+        trainers.BpeTrainer(
+            vocab_size=1024,
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            special_tokens=list(SPECIALS),
+            show_progress=False,
+        ),
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=learner,
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        extra_special_tokens={"image_token": "<image>"},
+        padding_side="left",
+        model_max_length=256,
+        clean_up_tokenization_spaces=False,
+    )
+    tokenizer.save_pretrained(TOKENS)
+    return tokenizer
+
+
+def processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
+    """The processor that turns a picture and a chat into the model's input."""
+    images = CLIPImageProcessor(
+        size={"height": SIDE, "width": SIDE},
+        crop_size={"height": SIDE, "width": SIDE},
+        image_mean=[MEAN] * 3,
+        image_std=[STD] * 3,
+    )
+    return LlavaProcessor(
+        image_processor=images,
+        tokenizer=tokenizer,
+        patch_size=PATCH,
+        vision_feature_select_strategy="default",
+        chat_template=TEMPLATE,
+        image_token="<image>",
+        num_additional_image_tokens=1,
+    )
+
+
+def build(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:
+    """Vision tower, projector and language model, all trained from scratch together."""
+    ids = {name: tokenizer.convert_tokens_to_ids(name) for name in SPECIALS}
+    vision = CLIPVisionConfig(
+        hidden_size=192,
+        intermediate_size=768,
+        num_hidden_layers=5,
+        num_attention_heads=6,
+        image_size=SIDE,
+        patch_size=PATCH,
+        projection_dim=192,
+        hidden_act="gelu",
+    )
+    text = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=256,
+        intermediate_size=704,
+        num_hidden_layers=4,
+        num_attention_heads=8,
+        num_key_value_heads=8,
+        max_position_embeddings=512,
+        bos_token_id=ids["<s>"],
+        eos_token_id=ids["</s>"],
+        pad_token_id=ids["<pad>"],
+        tie_word_embeddings=True,
+    )
+    config = LlavaConfig(
+        vision_config=vision,
+        text_config=text,
+        image_token_id=ids["<image>"],
+        image_seq_length=(SIDE // PATCH) ** 2,
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="default",
+        tie_word_embeddings=True,
+    )
+    model = LlavaForConditionalGeneration(config)
+    model.generation_config.bos_token_id = ids["<s>"]
+    model.generation_config.eos_token_id = ids["</s>"]
+    model.generation_config.pad_token_id = ids["<pad>"]
+    model.generation_config.max_length = None
+    model.generation_config.max_new_tokens = 96
+    return model
+
+
+class Batches:
+    """Pictures as the loop will show them, with instructions and the captions asked for."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, seed: int) -> None:
+        self.tokenizer = tokenizer
+        self.rng = random.Random(seed)
+        self.noise = torch.Generator().manual_seed(seed)
+        self.vae = assemble.autoencoder().to(memory_format=torch.channels_last)
+        self.prompt_ids = lru_cache(maxsize=None)(self._prompt_ids)
+
+    def _prompt_ids(self, instruction: str) -> list[int]:
+        text = f"USER: {'<image>' * (SIDE // PATCH) ** 2}\n{instruction} ASSISTANT:"
+        return list(self.tokenizer(text).input_ids)
+
+    def _instruction(self) -> tuple[str, int]:
+        roll = self.rng.random()
+        if roll < 0.1:
+            return self.rng.choice(FREE), UNBOUNDED
+        words = self.rng.choice(BUDGETS) if roll < 0.8 else self.rng.randint(5, 50)
+        form = INSTRUCTIONS[0] if self.rng.random() < 0.7 else self.rng.choice(INSTRUCTIONS)
+        return form.format(words=words), words
+
+    @torch.inference_mode()
+    def _weather(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Some pass through the autoencoder with noise in its latents, some get pixel noise."""
+        drawn = len(pictures) * 3 // 8
+        with torch.autocast("cpu", torch.bfloat16):
+            z = self.vae.encoder(pictures[:drawn].contiguous(memory_format=torch.channels_last))
+            z = z.float()
+            strength = 0.7 * torch.rand(drawn, 1, 1, 1, generator=self.noise)
+            z = z + strength * torch.randn(z.shape, generator=self.noise)
+            decoded = self.vae.decoder(z.contiguous(memory_format=torch.channels_last))
+        pictures[:drawn] = decoded.float().clamp(-1, 1)
+        rest = pictures[drawn : drawn + len(pictures) // 8]
+        rest += 0.15 * torch.randn(rest.shape, generator=self.noise)
+        return pictures.clamp(-1, 1)
+
+    def draw(self, size: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Model input and labels; only the caption is learnt."""
+        scenes = [sample_scene(self.rng, split="train") for _ in range(size)]
+        pictures = torch.from_numpy(np.stack([render(scene) for scene in scenes]))
+        pixels = self._weather(pictures.permute(0, 3, 1, 2).float() / 127.5 - 1).clone()
+        rows = []
+        for scene in scenes:
+            instruction, words = self._instruction()
+            text = " " + caption(scene, words, self.rng, plain=0.95) + "</s>"
+            rows.append((self.prompt_ids(instruction), self.tokenizer(text).input_ids))
+        longest = max(len(a) + len(b) for a, b in rows)
+        ids = torch.full((size, longest), self.tokenizer.pad_token_id)
+        labels = torch.full((size, longest), -100)
+        for i, (asked, said) in enumerate(rows):
+            end = len(asked) + len(said)
+            ids[i, :end] = torch.tensor(asked + said)
+            labels[i, len(asked) : end] = torch.tensor(said)
+        mask = (ids != self.tokenizer.pad_token_id).long()
+        return {"input_ids": ids, "attention_mask": mask, "pixel_values": pixels}, labels
+
+
+def main() -> None:
+    """Train, or go on training, for a budget of minutes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(5)
+    tokenizer = make_tokenizer()
+    model = build(tokenizer)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), args.rate, betas=(0.9, 0.98), weight_decay=0.02
+    )
+    average = Average(model, 0.998)
+    spent, step = 0.0, 0
+    if state := load(CHECKPOINT):
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        average.weights, average.steps = state["average"], state["step"]
+        spent, step = state["spent"], state["step"]
+    # The fused attention is slow at these lengths, on CPU, backwards.
+    model.set_attn_implementation("eager")
+    batches = Batches(tokenizer, 5000 + step)
+    saved = last = time.time()
+    losses: list[float] = []
+    while spent < args.minutes * 60:
+        optimiser.param_groups[0]["lr"] = cosine(spent / (args.minutes * 60), args.rate)
+        inputs, labels = batches.draw(args.batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(**inputs).logits
+        loss = torch.nn.functional.cross_entropy(
+            logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten()
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        average.update(model)
+        step += 1
+        losses.append(float(loss.detach()))
+        now = time.time()
+        spent, last = spent + now - last, now
+        if step % 50 == 0:
+            print(f"{spent:6.0f}s step {step} loss {np.mean(losses[-50:]):.4f}", flush=True)
+        if now - saved > 120 or spent >= args.minutes * 60:
+            saved = now
+            save(
+                CHECKPOINT,
+                model=model.state_dict(),
+                optimiser=optimiser.state_dict(),
+                average=average.weights,
+                spent=spent,
+                step=step,
+                batch=args.batch,
+            )
+    milestone(f"captioner: {step} steps of {args.batch}, loss {np.mean(losses[-200:]):.4f}")
+
+
+def export(folder: Path) -> None:
+    """Write the captioner in its native format, in half precision."""
+    state = load(CHECKPOINT)
+    if state is None:
+        raise FileNotFoundError("train the captioner first: python -m training.train_captioner")
+    tokenizer = make_tokenizer()
+    model = build(tokenizer)
+    model.load_state_dict(state["average"])
+    model.half().save_pretrained(folder)
+    processor(tokenizer).save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    main()
