@@ -1,8 +1,8 @@
 """The engine against the loop that scripts in this field have: one trajectory at a time.
 
-Both play the same rounds of a study on the same models in one process, paired, so
-that whatever else the machine does hits both; the ratio of their times is what counts. The plain loop
-loads the models the same way and calls each with a single input, as such scripts do.
+Both play the same rounds of a study on the same models in one process, paired, so that whatever
+else the machine does hits both; the ratio of their times is what counts. The plain loop loads the
+models the same way and calls each with a single input, as such scripts do.
 
     python benchmarks/loop.py --trajectories 16 --rounds 3 --pairs 3
 """

@@ -16,8 +16,8 @@ from driftloop.study import Study, load_study  # noqa: E402  (the toys must be o
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DRIFTLOOP_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRIFTLOOP_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture

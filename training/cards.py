@@ -115,8 +115,9 @@ Twelve sentences that the grammar cannot write (`postcards-24`, source `free`):
 """
     (WEIGHTS / "postcard-sdxl" / "README.md").write_text(f"""# postcard-sdxl
 
-A small `StableDiffusionXLPipeline` ({size("postcard-sdxl")} in half precision) that draws Postcards:
-128 × 128 scenes of one to four flat pictograms on a ground, under a sky. It knows nothing else.
+A small `StableDiffusionXLPipeline` ({size("postcard-sdxl")} in half precision) that draws
+Postcards: 128 × 128 scenes of one to four flat pictograms on a ground, under a sky. It knows nothing
+else.
 Use {settings}; sizes other than 128 × 128 are not supported.
 
 * **Parts**: AutoencoderTiny (16 × 16 × 8 latents), two CLIP text encoders, a UNet with SDXL's

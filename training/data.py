@@ -30,18 +30,19 @@ OPENINGS = (
     "look at",
     "a drawing of",
 )
-FREE_WORDS = (
-    "old lonely quiet strange golden red blue green white black yellow happy sad hungry sleepy "
-    "bright silent ancient modern wooden broken beautiful wild gentle angry proud distant warm "
-    "cold empty crowded running sleeping standing waiting flying swimming dancing reading "
-    "singing looking watching dreaming drifting walking resting playing jumping falling growing "
-    "burning near beside behind before after around between through across toward against "
-    "without within people children world time life love story memory friend war peace hope "
-    "fear secret journey moment letter window door hand heart eyes voice path bridge shadow "
-    "colour music silence very slowly softly never always almost only again together alone "
-    "forever suddenly his her their my our your who which where when while because until but or "
-    "not so if then than"
-).split()
+_COMMON = """
+    old lonely quiet strange golden red blue green white black yellow happy sad hungry sleepy
+    bright silent ancient modern wooden broken beautiful wild gentle angry proud distant warm
+    cold empty crowded running sleeping standing waiting flying swimming dancing reading
+    singing looking watching dreaming drifting walking resting playing jumping falling growing
+    burning near beside behind before after around between through across toward against
+    without within people children world time life love story memory friend war peace hope
+    fear secret journey moment letter window door hand heart eyes voice path bridge shadow
+    colour music silence very slowly softly never always almost only again together alone
+    forever suddenly his her their my our your who which where when while because until but or
+    not so if then than
+"""
+FREE_WORDS = tuple(_COMMON.split())
 
 
 @lru_cache(maxsize=1)

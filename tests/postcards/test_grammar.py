@@ -42,7 +42,8 @@ def test_captions_are_truthful_and_keep_their_budget(words: int, plain: float) -
         text = caption(scene, words, rng, plain=plain)
         assert contradictions(scene, text) == [], (text, scene)
         assert len(text.split()) <= max(words, FEWEST_WORDS), text
-        assert text.endswith(".") and text[0].isupper()
+        assert text.endswith(".")
+        assert text[0].isupper()
 
 
 def test_a_full_caption_tells_everything() -> None:

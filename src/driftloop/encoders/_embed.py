@@ -98,7 +98,7 @@ def _encode(run: Run, encoder: Encoder, batch: list[str]) -> dict[str, Matrix]:
     vectors = encoder.encode(list(inputs.values()))
     if vectors.shape[0] != len(inputs) or vectors.dtype != np.float32:
         raise TypeError(
-            f"encoder '{encoder.name}' gave {vectors.dtype} {vectors.shape} for {len(inputs)} inputs"
+            f"encoder '{encoder.name}' gave {vectors.dtype} {vectors.shape} for {len(inputs)}"
         )
     return {
         content: vector

@@ -83,7 +83,9 @@ class MiniLMEncoder:
     def _model(self) -> Any:
         import torch
         from transformers import AutoModel
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         model = AutoModel.from_pretrained(
             str(self._folder), local_files_only=True, dtype=torch.float32
         )

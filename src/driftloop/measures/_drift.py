@@ -41,7 +41,8 @@ def cosine_distance(a: Floats, b: Floats) -> Floats:
     [0.0, 1.0, 2.0]
     """
     products: Floats = np.einsum("...d,...d->...", a, b)
-    return np.clip(1.0 - products, 0.0, 2.0)
+    distances: Floats = np.clip(1.0 - products, 0.0, 2.0)
+    return distances
 
 
 def distance_from(x: Floats, baseline: Floats) -> Floats:
@@ -113,8 +114,7 @@ def strangers_from(
     counts = np.zeros(rounds, dtype=np.int64)
     for t in range(rounds):
         states = group_means(x[:, t], prompts)
-        here: npt.NDArray[np.bool_] = np.isfinite(states).all(axis=1)
-        here &= np.isfinite(ends).all(axis=1)
+        here = np.all(np.isfinite(states) & np.isfinite(ends), axis=1)
         counts[t] = here.sum()
         if counts[t] < 2:
             continue

@@ -236,7 +236,8 @@ class GumbelSampling:
             [torch.rand(logits.shape[1], generator=generator) for generator in self._generators]
         )
         tiny = torch.finfo(uniform.dtype).tiny
-        noise = -torch.log(-torch.log(uniform.clamp_min(tiny)).clamp_min(tiny))
+        exponential = (-torch.log(uniform.clamp_min(tiny))).clamp_min(tiny)
+        noise = -torch.log(exponential)
         return logits + noise.to(logits.device)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
+
+from ..errors import ModelError, nearest
 
 _WEIGHTS = Path(__file__).parent / "weights"
 
@@ -25,11 +26,12 @@ def bundled_path(name: str) -> Path:
         A folder in the native format of its library.
 
     Raises:
-        KeyError: No bundled model has this name; the message says which one is nearest.
+        ModelError: No bundled model has this name; the message says which one is nearest.
     """
     names = bundled_names()
-    if name in names:
-        return _WEIGHTS / name
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}?" if near else "bundled are: " + (", ".join(names) or "none")
-    raise KeyError(f"no bundled model {name!r}; {hint}")
+    if name not in names:
+        raise ModelError(
+            f"no bundled model '{name}'.{nearest(name, names)} "
+            f"Bundled models: {', '.join(names) or 'none'}."
+        )
+    return _WEIGHTS / name

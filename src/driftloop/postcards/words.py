@@ -11,7 +11,7 @@ SIZES = {
 }
 MORE_SIZES = {
     "small": ("miniature", "short", "young"),
-    "large": ("giant", "enormous", "tall", "great", "giant", "massive"),
+    "large": ("giant", "enormous", "tall", "great", "massive"),
 }
 
 PLACES = {
@@ -36,9 +36,11 @@ RELATIONS = {
     "below": ("below", "under", "beneath", "underneath"),
 }
 
-FILLERS = frozenset(
-    ["a", "an", "the", "is", "are", "it", "there", "of", "in", "on", "at", "to", "with", "and", "also", "by", "during", "from", "as", "this", "that", "picture", "shows", "scene", "sky", "under", "while", "its", "weather", "light", "has"]
-)
+_SILENT = """
+    a an the is are it there of in on at to with and also by during from as this that picture
+    shows scene sky under while its weather light has
+"""
+FILLERS = frozenset(_SILENT.split())
 
 
 def plural_of(noun: str) -> str:

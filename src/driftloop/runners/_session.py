@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ class Session:
         self.casting: Casting = cast_study(self.study, where)
         starts = _starts(self.study, where)
         self._batch_started: dict[int, float] = {}
+        self._tallies: dict[str, _Tally] = {name: _Tally() for name in self.casting.seats}
         self._outcome = "stopped"
         with ExitStack() as stack:
             self.run: Run = stack.enter_context(create_run(folder))
@@ -102,6 +104,10 @@ class Session:
         if self.scheduler.done:
             self._outcome = "finished"
         self.run.end(self._outcome)
+        for name, tally in self._tallies.items():
+            if tally.calls:
+                seat = self.casting.seats[name]
+                remember(seat.located.identity, seat.choices, **tally.facts())
         self._stack.close()
 
     def ask(self, model: str | None = None) -> Batch | None:
@@ -138,6 +144,7 @@ class Session:
         """
         started = self._batch_started.pop(batch.number, time.time())
         seconds = time.time() - started
+        self._tallies[batch.model].add(seconds, outcomes)
         self.scheduler.tell(batch, outcomes)
         self.run.commit(self.scheduler.collect(), started=started, seconds=seconds)
 
@@ -168,6 +175,26 @@ class Session:
         }
         played = [Played(*row) for row in self.run.played()]
         return Scheduler(seed=study.seed, courses=courses, seats=seats, played=played)
+
+
+@dataclass
+class _Tally:
+    """What a player took, for the next plan."""
+
+    calls: int = 0
+    seconds: float = 0.0
+    pixels: int = 0
+
+    def add(self, seconds: float, outcomes: Sequence[Output | Failure]) -> None:
+        self.calls += len(outcomes)
+        self.seconds += seconds
+        for outcome in outcomes:
+            if isinstance(outcome, Output) and isinstance(outcome.content, Image.Image):
+                self.pixels = outcome.content.width * outcome.content.height
+
+    def facts(self) -> dict[str, Any]:
+        pixels = {"pixels": self.pixels} if self.pixels else {}
+        return {"seconds": self.seconds / self.calls, **pixels}
 
 
 def _starts(study: Study, where: str) -> dict[str, tuple[Content, Image.Image | None]]:

@@ -1,0 +1,170 @@
+"""What a report measures: drift under every encoder, and exact repeats, arm by arm."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+
+from ..encoders import Encoder, Vectors, default_encoders, embed
+from ..measures import (
+    Curve,
+    Estimate,
+    Repetition,
+    curve,
+    distance_from,
+    distance_per_step,
+    repetition,
+    share,
+    strangers_from,
+)
+from ..steps import Kind
+from ..store import Run
+from ._gather import Material, Track
+
+Advance = Callable[[str, int, int], None]
+"""Told what is being done, how much more of it is done, and how much there is."""
+
+
+class Baseline(NamedTuple):
+    """Drift from one baseline."""
+
+    own: Curve
+    """From the trajectory's own baseline."""
+    others: Curve
+    """From those of other prompts."""
+
+
+class ArmDrift(NamedTuple):
+    """How one arm drifts."""
+
+    first_round: int
+    """The round that the curves begin with: 0 where the start is a state too, else 1."""
+    start: Baseline | None
+    """From the start; None where it is of the other kind (a text and pictures)."""
+    first: Baseline
+    """From round 1."""
+    step: Curve
+    """From the round before; begins a round later."""
+
+
+class Drift(NamedTuple):
+    """Drift as one encoder sees it."""
+
+    encoder: str
+    title: str
+    kind: Kind
+    identity: str
+    arms: dict[str, ArmDrift]
+    missing: int
+    """Different texts or pictures that have no vector."""
+    cut: dict[str, int]
+    """Tokens that the encoder did not read, by content."""
+
+
+class Repeats(NamedTuple):
+    """Exact repeats of one arm's captions or pictures."""
+
+    arm: str
+    kind: Kind
+    each: list[Repetition]
+    """In the order of the arm's trajectories."""
+    repeated: Estimate
+    """Share in which some state came back."""
+    settled: Estimate
+    """Share that ended in a fixed point or cycle."""
+    periods: Counter[int]
+    """Trajectories by the period they settled in."""
+    entered: float | None
+    """Median round in which the settled end began."""
+
+
+def measure_drift(run: Run, material: Material, advance: Advance) -> list[Drift]:
+    """Embed everything and measure drift with every encoder at hand.
+
+    Args:
+        run: Where the vectors are kept.
+        material: The run as it was read.
+        advance: Told of the progress.
+    """
+    kinds: tuple[Kind, ...] = ("text", "image")
+    return [
+        _drift(run, material, encoder, advance)
+        for kind in kinds
+        if any(state is not None for track in material.tracks for state in track.states(kind))
+        for encoder in default_encoders(kind)
+    ]
+
+
+def measure_repeats(material: Material) -> list[Repeats]:
+    """Find exact repeats, in captions and in pictures."""
+    kinds: tuple[Kind, ...] = ("text", "image")
+    return [
+        _repeats(arm, kind, [track for track in material.of_arm(arm) if track.states(kind)])
+        for kind in kinds
+        for arm in material.arms
+        if any(track.states(kind) for track in material.of_arm(arm))
+    ]
+
+
+def _drift(run: Run, material: Material, encoder: Encoder, advance: Advance) -> Drift:
+    kind = encoder.kind
+    starts = [start.value for start in material.starts.values() if start.kind == kind]
+    states = [
+        state for track in material.tracks for state in track.states(kind) if state is not None
+    ]
+    contents = list(dict.fromkeys([*starts, *states]))
+    stage = f"{encoder.name}: {'captions' if kind == 'text' else 'pictures'}"
+    vectors = embed(run, encoder, contents, advance=lambda n: advance(stage, n, len(contents)))
+    arms = {arm: _arm_drift(material, material.of_arm(arm), kind, vectors) for arm in material.arms}
+    return Drift(
+        encoder.name, encoder.title, kind, encoder.identity, arms, len(vectors.missing), vectors.cut
+    )
+
+
+def _arm_drift(material: Material, tracks: list[Track], kind: Kind, vectors: Vectors) -> ArmDrift:
+    prompts = [track.name.prompt for track in tracks]
+    starts = [material.starts.get(prompt) for prompt in prompts]
+    begin = [start.value if start and start.kind == kind else None for start in starts]
+    x = vectors.of(
+        [
+            state
+            for track, first in zip(tracks, begin, strict=True)
+            for state in _padded([first, *track.states(kind)], material.rounds + 1)
+        ]
+    ).reshape(len(tracks), material.rounds + 1, -1)
+    from_start = None
+    if any(value is not None for value in begin):
+        from_start = Baseline(
+            curve(distance_from(x, x[:, 0]), prompts), strangers_from(x, x[:, 0], prompts)
+        )
+    first_round = 0 if from_start else 1
+    x = x[:, first_round:]
+    one = x[:, 1 - first_round]
+    later = x[:, 1 - first_round :]
+    from_first = Baseline(
+        curve(distance_from(later, one), prompts), strangers_from(later, one, prompts)
+    )
+    return ArmDrift(first_round, from_start, from_first, curve(distance_per_step(x), prompts))
+
+
+def _padded(states: list[str | None], length: int) -> list[str | None]:
+    return states + [None] * (length - len(states))
+
+
+def _repeats(arm: str, kind: Kind, tracks: list[Track]) -> Repeats:
+    each = [repetition(track.states(kind)) for track in tracks]
+    prompts = np.array([track.name.prompt for track in tracks])
+    entered = [found.entered + 1 for found in each if found.entered is not None]
+    return Repeats(
+        arm,
+        kind,
+        each,
+        share([found.first is not None for found in each], prompts),
+        share([found.period is not None for found in each], prompts),
+        Counter(found.period for found in each if found.period is not None),
+        median(entered) if entered else None,
+    )

@@ -1,0 +1,144 @@
+"""A run as a report reads it: trajectories in the study's order, by round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import ValidationError
+
+from ..steps import Kind, Trajectory
+from ..store import Run
+from ..study import Study
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Start(NamedTuple):
+    """What trajectories start from."""
+
+    id: str
+    kind: Kind
+    value: str
+    """The text, or the picture's digest."""
+    source: str
+
+
+@dataclass(frozen=True)
+class Track:
+    """One trajectory: what came out, by round."""
+
+    name: Trajectory
+    rows: range
+    """Its rows in the table of steps."""
+    pictures: tuple[str | None, ...]
+    """Digests; the first is round 1. None where the round has no picture (yet)."""
+    captions: tuple[str | None, ...]
+    failure: str | None = None
+    """Why it stopped, where it did."""
+
+    @property
+    def rounds(self) -> int:
+        """Rounds that have begun."""
+        return len(self.pictures)
+
+    def states(self, kind: Kind) -> tuple[str | None, ...]:
+        """Captions or pictures, by round, without rounds at the end that lack one."""
+        states = self.captions if kind == "text" else self.pictures
+        return states[:-1] if states and states[-1] is None else states
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything a report is made of."""
+
+    title: str
+    studies: list[dict[str, Any]]
+    starts: dict[str, Start]
+    arms: list[str]
+    tracks: list[Track]
+    steps: pa.Table
+    players: list[dict[str, Any]]
+    sessions: list[dict[str, Any]]
+    failures: list[dict[str, Any]]
+    asked: int | None
+    """Steps that the study asks for; None where it cannot be read."""
+
+    @cached_property
+    def rounds(self) -> int:
+        """Rounds of the longest trajectory."""
+        return max((track.rounds for track in self.tracks), default=0)
+
+    @cached_property
+    def twins(self) -> int:
+        """Twins of the prompt that has most."""
+        return max((track.name.twin + 1 for track in self.tracks), default=0)
+
+    def of_arm(self, arm: str) -> list[Track]:
+        """An arm's trajectories."""
+        return [track for track in self.tracks if track.name.arm == arm]
+
+
+def gather(run: Run) -> Material:
+    """Read a run."""
+    studies = run.studies()
+    study = _latest(studies)
+    steps = run.steps()
+    starts = {row["id"]: Start(**row) for row in run.prompts()}
+    failures = run.failures()
+    stopped = {
+        Trajectory(row["arm"], row["prompt"], row["twin"]): row["reason"] for row in failures
+    }
+    tracks = list(_tracks(steps, stopped))
+    seen = {track.name for track in tracks}
+    tracks += [
+        Track(name, range(0), (), (), why) for name, why in stopped.items() if name not in seen
+    ]
+    declared = [arm.name for arm in study.expanded_arms()] if study else []
+    played = dict.fromkeys(track.name.arm for track in tracks)
+    arms = [arm for arm in declared if arm in played] + [a for a in played if a not in declared]
+    rank = {id: number for number, id in enumerate(starts)}
+    tracks.sort(
+        key=lambda track: (
+            arms.index(track.name.arm),
+            rank.get(track.name.prompt, len(rank)),
+            track.name.twin,
+        )
+    )
+    title = (study.title if study else "") or run.folder.resolve().name
+    return Material(
+        title, studies, starts, arms, tracks, steps, run.players(), run.sessions(), failures,
+        study.steps if study else None,
+    )  # fmt: skip
+
+
+def _latest(studies: list[dict[str, Any]]) -> Study | None:
+    try:
+        return Study.model_validate(studies[-1]) if studies else None
+    except ValidationError:
+        return None
+
+
+def _tracks(steps: pa.Table, stopped: dict[Trajectory, str]) -> Iterable[Track]:
+    names = zip(*(steps[name].to_pylist() for name in ("arm", "prompt", "twin")), strict=True)
+    rounds, texts, images = (steps[name].to_pylist() for name in ("round", "text", "image"))
+    first, current = 0, None
+    keys = [Trajectory(*name) for name in names]
+    for row, key in enumerate([*keys, None]):
+        if key == current:
+            continue
+        if current is not None:
+            rows = range(first, row)
+            length = max(rounds[first:row])
+            pictures: list[str | None] = [None] * length
+            captions: list[str | None] = [None] * length
+            for index in rows:
+                if texts[index] is not None:
+                    captions[rounds[index] - 1] = texts[index]
+                else:
+                    pictures[rounds[index] - 1] = images[index]
+            yield Track(current, rows, tuple(pictures), tuple(captions), stopped.get(current))
+        first, current = row, key

@@ -1,0 +1,114 @@
+"""What was cut, empty, flat or failed, counted."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ._assess import Drift
+from ._gather import Material
+
+MEANINGS = {
+    "empty": "the caption is empty",
+    "empty prompt": "the generator was given an empty text",
+    "flat": "the picture is of one colour",
+    "nan": "the model computed NaN",
+    "filtered": "a safety filter replaced the picture",
+    "unfinished": "the caption ended at the token limit, in mid-sentence",
+    "over budget": "the caption was cut back to its word budget",
+}
+"""What a flag means, for those that the shipped backends set."""
+EXAMPLE_LENGTH = 160
+
+
+class Loss(NamedTuple):
+    """One kind of loss at one model."""
+
+    who: str
+    what: str
+    count: int
+    of: int
+    """Steps of the model, or contents of the encoder."""
+    detail: str
+
+
+def count_losses(material: Material, drifts: Sequence[Drift]) -> list[Loss]:
+    """Count what models did not read, what is odd about their answers, what encoders left out.
+
+    Returns:
+        Only what occurred.
+    """
+    steps = material.steps
+    names = ("model", "tokens_cut", "cut_text", "flags")
+    total: Counter[str] = Counter()
+    cut: Counter[str] = Counter()
+    tokens: Counter[str] = Counter()
+    flags: Counter[tuple[str, str]] = Counter()
+    examples: dict[str, str] = {}
+    over: dict[str, str] = {}
+    for model, unread, text, marks in zip(*(steps[n].to_pylist() for n in names), strict=True):
+        total[model] += 1
+        if unread:
+            cut[model] += 1
+            tokens[model] += unread
+            examples.setdefault(model, text)
+        elif text:
+            over.setdefault(model, text)
+        flags.update((model, mark) for mark in marks)
+    losses = []
+    for model, count in sorted(cut.items()):
+        detail = f"{tokens[model]:,} tokens in all{_for_example(examples[model])}"
+        losses.append(Loss(model, "text it had no room to read", count, total[model], detail))
+    for (model, mark), count in sorted(flags.items()):
+        detail = MEANINGS.get(mark, "")
+        if mark == "over budget":
+            detail += _for_example(over.get(model, ""))
+        losses.append(Loss(model, mark, count, total[model], detail))
+    for drift in drifts:
+        noun = "captions" if drift.kind == "text" else "pictures"
+        if drift.cut:
+            detail = f"{sum(drift.cut.values()):,} tokens in all; measured on what was read"
+            losses.append(
+                Loss(f"{drift.encoder} (encoder)", f"{noun} longer than it reads", len(drift.cut),
+                     distinct(material, drift), detail)
+            )  # fmt: skip
+        if drift.missing:
+            why = "blank" if drift.kind == "text" else "nothing in them to see, or unreadable"
+            losses.append(
+                Loss(f"{drift.encoder} (encoder)", f"{noun} without a vector", drift.missing,
+                     distinct(material, drift), f"{why}; left out of the measures")
+            )  # fmt: skip
+    return losses
+
+
+def distinct(material: Material, drift: Drift) -> int:
+    """Different contents that an encoder was given."""
+    states = {state for track in material.tracks for state in track.states(drift.kind)}
+    starts = {start.value for start in material.starts.values() if start.kind == drift.kind}
+    return len((states | starts) - {None})
+
+
+class Stops(NamedTuple):
+    """Failures of the same reason."""
+
+    model: str
+    reason: str
+    where: list[str]
+
+
+def group_failures(material: Material) -> list[Stops]:
+    """Failures that are still open, by reason, the most frequent first."""
+    found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for row in material.failures:
+        place = f"{row['arm']}, {row['prompt']}, twin {row['twin'] + 1}, round {row['step'] // 2 + 1}"
+        found[row["model"], row["reason"]].append(place)
+    ranked = sorted(found.items(), key=lambda item: -len(item[1]))
+    return [Stops(model, reason, places) for (model, reason), places in ranked]
+
+
+def _for_example(text: str) -> str:
+    if not text:
+        return ""
+    short = text if len(text) <= EXAMPLE_LENGTH else text[: EXAMPLE_LENGTH - 1] + "…"
+    return f"; e.g. “{short}”"

@@ -1,0 +1,147 @@
+"""How a run was made: players, sessions, settings, times."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from datetime import datetime, timezone
+from pathlib import PurePath
+from typing import Any, NamedTuple
+
+from ._gather import Material
+
+
+class PlayerFacts(NamedTuple):
+    """A player as it was set up, and how long it took."""
+
+    model: str
+    role: str
+    fingerprint: str
+    settings: list[tuple[str, str]]
+    limits: list[tuple[str, str]]
+    invariance: str
+    trusted: bool
+    """Whether its answers are its own whatever they were computed beside."""
+    calls: int
+    seconds: float
+    """In all, of calls that were computed for this run."""
+
+
+class SessionFacts(NamedTuple):
+    """One sitting."""
+
+    number: int
+    started: str
+    lasted: str
+    outcome: str
+    environment: list[tuple[str, str]]
+
+
+def describe_players(material: Material) -> list[PlayerFacts]:
+    """Players in the order they were introduced."""
+    steps = material.steps
+    seconds: defaultdict[str, float] = defaultdict(float)
+    calls: defaultdict[str, set[str]] = defaultdict(set)
+    names = ("fingerprint", "call", "seconds")
+    for print_, call, took in zip(*(steps[name].to_pylist() for name in names), strict=True):
+        if call not in calls[print_]:
+            calls[print_].add(call)
+            seconds[print_] += took
+    facts = []
+    for player in material.players:
+        details, print_ = player["details"], player["fingerprint"]
+        words, trusted = say_invariance(details.get("invariance"))
+        settings = {"batch_size": player["batch_size"], **details.get("settings", {})}
+        settings["batch_size"] = player["batch_size"]
+        facts.append(
+            PlayerFacts(
+                player["model"], player["role"], print_, _pairs(settings),
+                _pairs(details.get("limits", {})), words, trusted,
+                len(calls[print_]), seconds[print_],
+            )
+        )  # fmt: skip
+    return facts
+
+
+def say_invariance(found: dict[str, Any] | None) -> tuple[str, bool]:
+    """Put the verdict of the batch test into words, and say whether it is a good one."""
+    if not found:
+        return "not tested", False
+    different, compared = found.get("different", 0), found.get("compared", 0)
+    if found.get("verdict") == "bit-exact":
+        return f"bit-exact: all {compared} answers the same alone, in company, in other order", True
+    if found.get("verdict") == "within":
+        return (
+            f"the same to the eye: {different} of {compared} pictures differed with their company, "
+            f"by at most {found.get('largest', 0.0):.2g} of 255 levels on average",
+            True,
+        )
+    return (
+        f"not independent: {different} of {compared} answers changed with the company they were "
+        "computed in, so that a run cannot be repeated exactly in another order",
+        False,
+    )
+
+
+def describe_sessions(material: Material) -> list[SessionFacts]:
+    """Sittings, oldest first."""
+    facts = []
+    for row in material.sessions:
+        environment = dict(row["environment"])
+        versions = environment.pop("versions", {})
+        memory = environment.pop("memory_bytes", None)
+        if memory:
+            environment["memory"] = f"{memory / 2**30:.0f} GiB"
+        environment.update(versions)
+        ended = row["ended"]
+        facts.append(
+            SessionFacts(
+                row["id"],
+                say_time(row["started"]),
+                say_seconds(ended - row["started"]) if ended else "not ended",
+                row["outcome"] or "in play, or killed",
+                _pairs(environment),
+            )
+        )
+    return facts
+
+
+def study_text(material: Material) -> str:
+    """The study as it was last asked for; local folders of prompt pictures are left out."""
+    if not material.studies:
+        return ""
+    study = dict(material.studies[-1])
+    study["prompts"] = [
+        {**prompt, "image": PurePath(prompt["image"]).name}
+        if isinstance(prompt, dict) and prompt.get("image")
+        else prompt
+        for prompt in study.get("prompts", [])
+    ]
+    return json.dumps(study, indent=2, ensure_ascii=False)
+
+
+def say_time(seconds: float) -> str:
+    """A moment, to the minute, in UTC."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def say_seconds(seconds: float) -> str:
+    """A duration in its natural unit.
+
+    >>> say_seconds(0.42), say_seconds(75), say_seconds(7300)
+    ('0.4 s', '1 min 15 s', '2 h 2 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _pairs(values: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (key.replace("_", " "), value if isinstance(value, str) else json.dumps(value))
+        for key, value in values.items()
+        if value is not None and value != []
+    ]

@@ -1,0 +1,193 @@
+"""Measure a run, and write it as one HTML file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from importlib.metadata import version
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from ..errors import StoreError
+from ..measures._bootstrap import RESAMPLES
+from ..store import Run, open_run
+from ._assess import Advance, Drift, measure_drift, measure_repeats
+from ._charts import drift_blocks, repeats_blocks
+from ._choice import Choice, choose
+from ._gather import Material, gather
+from ._losses import count_losses, group_failures
+from ._pictures import Album, make_album
+from ._prose import count, say_drift, say_repeats, say_what
+from ._provenance import describe_players, describe_sessions, say_seconds, study_text
+from ._strips import make_groups, pictures_wanted
+
+
+def write_report(
+    run: Run | str | PathLike[str],
+    path: str | PathLike[str] | None = None,
+    *,
+    progress: bool | None = None,
+) -> Path:
+    """Measure a run and write its report.
+
+    Args:
+        run: A run, or its folder.
+        path: The file to write; by default ``report.html`` in the run's folder, from where it
+            links to the full pictures.
+        progress: Show a progress bar on the error stream; by default only on a terminal.
+
+    Returns:
+        The file.
+
+    Raises:
+        StoreError: The run cannot be read, or the file cannot be written.
+        ModelError: A library that an encoder needs is not installed.
+    """
+    if not isinstance(run, Run):
+        with open_run(run) as opened:
+            return write_report(opened, path, progress=progress)
+    target = Path(path) if path is not None else run.folder / "report.html"
+    show = sys.stderr.isatty() if progress is None else progress
+    with _bar(show) as advance:
+        page = _render(run, target, advance)
+    _write(target, page)
+    return target
+
+
+def _render(run: Run, target: Path, advance: Advance) -> str:
+    material = gather(run)
+    drifts = measure_drift(run, material, advance)
+    repeats = measure_repeats(material)
+    choice = choose(material.tracks)
+    wanted = list(dict.fromkeys(pictures_wanted(material, choice)))
+    album = make_album(run, wanted, advance=lambda n: advance("pictures", n, len(wanted)))
+    style, script = _template("report.css"), _template("report.js")
+    return _environment().get_template("report.html.j2").render(
+        material=material,
+        what=say_what(material),
+        findings=[*say_drift(material, drifts), *say_repeats(material, repeats)],
+        played=len(material.steps),
+        choice=choice,
+        album=album,
+        groups=make_groups(material, choice, album, _links(run, target, wanted)),
+        drifts=drift_blocks(material, drifts),
+        encoders=drifts,
+        repeats=repeats_blocks(material, repeats),
+        losses=count_losses(material, drifts),
+        stops=group_failures(material),
+        players=describe_players(material),
+        sessions=describe_sessions(material),
+        study=study_text(material),
+        notes=_notes(material, choice, album, drifts),
+        resamples=RESAMPLES,
+        version=version("driftloop"),
+        style=Markup(style),
+        pictures=Markup(album.css),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )  # fmt: skip
+
+
+def _notes(
+    material: Material, choice: Choice, album: Album, drifts: list[Drift]
+) -> dict[str, str]:
+    """What the reader should know about what is shown, by section."""
+    notes = {}
+    strips = []
+    if choice.left_out:
+        strips.append(
+            f"{count(choice.left_out, 'trajectory')} of {len(material.tracks):,} had no room here; "
+            "those shown are spread evenly over arms and prompts, and everything is measured on all"
+        )
+    if len(choice.rounds) < material.rounds:
+        strips.append(
+            f"{len(choice.rounds)} of {material.rounds:,} rounds are shown, dense at first and then "
+            "ever wider apart"
+        )
+    if not album.exact and album.classes:
+        strips.append(
+            f"pictures are previews of at most {album.side} pixels; the run's own are lossless"
+        )
+    if strips:
+        text = "; ".join(strips)
+        notes["strips"] = f"{text[0].upper()}{text[1:]}."
+    if album.missing:
+        notes["missing"] = f"{count(len(album.missing), 'picture')} could not be read from the run."
+    if drifts and not any(drift.encoder == "minilm" for drift in drifts):
+        notes["encoders"] = (
+            "Meaning was not measured: the encoder minilm is not installed "
+            "(pip install 'driftloop[minilm]')."
+        )
+    return notes
+
+
+def _links(run: Run, target: Path, digests: list[str]) -> dict[str, str]:
+    """Addresses of full pictures, where the page lies in the run's folder and moves with it."""
+    folder = run.folder.resolve()
+    if target.resolve().parent != folder:
+        return {}
+    paths = {digest: run.images.path(digest) for digest in digests}
+    return {
+        digest: path.resolve().relative_to(folder).as_posix()
+        for digest, path in paths.items()
+        if path.exists()
+    }
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("driftloop.report", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["seconds"] = say_seconds
+    environment.filters["svg"] = Markup
+    environment.globals["count"] = count
+    return environment
+
+
+def _template(name: str) -> str:
+    return resources.files(__package__).joinpath("templates", name).read_text("utf-8")
+
+
+def _write(target: Path, page: str) -> None:
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Captions may hold halves of surrogate pairs, which no file can.
+        temporary.write_text(page, encoding="utf-8", errors="replace")
+        temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(f"{target}: the report cannot be written there: {error}") from error
+
+
+@contextmanager
+def _bar(show: bool) -> Iterator[Advance]:
+    if not show:
+        yield lambda stage, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns: list[Any] = [*Progress.get_default_columns()[:2], MofNCompleteColumn()]
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        tasks: dict[str, Any] = {}
+
+        def advance(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total)
+            bar.advance(tasks[stage], done)
+
+        yield advance

@@ -1,0 +1,147 @@
+"""Film strips and the mosaic: what a page shows of each trajectory."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ..measures import novelty
+from ..steps import Role
+from ._choice import Choice
+from ._gather import Material, Start, Track
+from ._pictures import Album
+
+
+class Frame(NamedTuple):
+    """One round of a strip."""
+
+    round: int
+    picture: str | None
+    """Class of the style sheet; None where the round has no picture."""
+    unreadable: bool
+    """There was one, and its file cannot be read."""
+    link: str | None
+    """Where the full picture is, from the page."""
+    caption: str | None
+    mark: str
+    """Whether the caption is ``new``, ``seen`` before or in the ``settled`` end."""
+    notes: list[str]
+    """What is odd about it, in a word or two each."""
+    facts: list[tuple[str, str]]
+    """Who did what, with which seed."""
+
+
+class Strip(NamedTuple):
+    """One trajectory."""
+
+    key: int
+    arm: str
+    twin: int
+    start: Start
+    start_picture: str | None
+    frames: list[Frame]
+    rounds: int
+    failure: str | None
+
+    def frame(self, round: int) -> Frame | None:
+        """The frame of a round, or the last one before it where the trajectory is shorter."""
+        return next((frame for frame in self.frames if frame.round == round), None)
+
+
+class Group(NamedTuple):
+    """Twins: the strips of one prompt in one arm."""
+
+    arm: str
+    start: Start
+    start_picture: str | None
+    strips: list[Strip]
+
+
+def frames_wanted(track: Track, choice: Choice) -> list[int]:
+    """Rounds that a trajectory's strip shows: those chosen, and its last."""
+    return sorted({r for r in choice.rounds if r <= track.rounds} | ({track.rounds} - {0}))
+
+
+def pictures_wanted(material: Material, choice: Choice) -> list[str]:
+    """Digests of all pictures that the page shows."""
+    starts = [start.value for start in material.starts.values() if start.kind == "image"]
+    return starts + [
+        digest
+        for track in choice.tracks
+        for round in frames_wanted(track, choice)
+        if (digest := track.pictures[round - 1]) is not None
+    ]
+
+
+def make_groups(
+    material: Material, choice: Choice, album: Album, links: dict[str, str]
+) -> list[Group]:
+    """Build the strips.
+
+    Args:
+        material: The run.
+        choice: What of it is shown.
+        album: Its pictures.
+        links: Where full pictures are, by digest; none where the page lies elsewhere.
+    """
+    groups: dict[tuple[str, str], Group] = {}
+    for key, track in enumerate(choice.tracks):
+        name = track.name
+        start = material.starts.get(name.prompt) or Start(name.prompt, "text", name.prompt, "")
+        picture = album.classes.get(start.value) if start.kind == "image" else None
+        group = groups.setdefault((name.arm, name.prompt), Group(name.arm, start, picture, []))
+        frames = _frames(material, track, choice, album, links)
+        group.strips.append(
+            Strip(key, name.arm, name.twin, start, picture, frames, track.rounds, track.failure)
+        )
+    return list(groups.values())
+
+
+def _frames(
+    material: Material, track: Track, choice: Choice, album: Album, links: dict[str, str]
+) -> list[Frame]:
+    steps: dict[int, list[dict[str, Any]]] = {}
+    for row in material.steps.slice(track.rows.start, len(track.rows)).to_pylist():
+        steps.setdefault(row["round"], []).append(row)
+    marks = novelty(track.captions)
+    frames = []
+    for round in frames_wanted(track, choice):
+        digest, caption = track.pictures[round - 1], track.captions[round - 1]
+        picture = album.classes.get(digest) if digest else None
+        rows = steps.get(round, [])
+        frames.append(
+            Frame(
+                round,
+                picture,
+                digest is not None and picture is None,
+                links.get(digest) if digest else None,
+                caption,
+                marks[round - 1] if caption is not None else "new",
+                [note for row in rows for note in _notes(row)],
+                [_fact(row) for row in rows],
+            )
+        )
+    return frames
+
+
+def _notes(row: dict[str, Any]) -> list[str]:
+    notes = list(row["flags"])
+    if row["tokens_cut"]:
+        notes.append(f"{row['tokens_cut']} tokens unread")
+    return notes
+
+
+def _fact(row: dict[str, Any]) -> tuple[str, str]:
+    drawn = row["role"] == Role.GENERATOR
+    parts = [f"seed {row['seed']}"]
+    if row["tokens_read"] is not None:
+        parts.append(f"{'read' if drawn else 'wrote'} {row['tokens_read']} tokens")
+    if row["tokens_cut"]:
+        parts.append(f"did not read {row['tokens_cut']} more")
+    if row["cut_text"]:
+        parts.append(f"left out “{row['cut_text']}”")
+    if row["flags"]:
+        parts.append(", ".join(row["flags"]))
+    if row["shared"]:
+        parts.append("shared with another trajectory")
+    parts.append(f"{row['seconds']:.2f} s")
+    return f"{'Drawn' if drawn else 'Described'} by {row['model']}", "; ".join(parts)

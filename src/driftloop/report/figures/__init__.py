@@ -1,0 +1,13 @@
+"""Figures: free functions, data in, a piece of SVG out, one module a figure.
+
+Colours are those of the page's style sheet (classes, not values), so that a figure follows the
+reader's choice of dark or light. What a pointer reads at a round is carried along as text.
+
+* :func:`drift_figure`: distance per round, of one arm with its spread or of several.
+* :func:`repeats_figure`: which rounds of each trajectory were new, seen before, settled.
+"""
+
+from .drift import Line, drift_figure
+from .repeats import repeats_figure
+
+__all__ = ["Line", "drift_figure", "repeats_figure"]

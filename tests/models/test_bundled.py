@@ -1,0 +1,142 @@
+"""The bundled pair, through the code that Stable Diffusion XL and LLaVA take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import driftloop
+from driftloop.errors import ModelError
+from driftloop.models import Player, check_invariance, get_backend
+from driftloop.runners import Session
+from driftloop.steps import Output
+from driftloop.store import open_run
+from driftloop.study import Study, load_study
+
+pytestmark = pytest.mark.bundled
+pytest.importorskip("diffusers")
+pytest.importorskip("transformers")
+
+VOLATILE = ["started", "seconds", "shared"]
+
+
+def load(backend: str, **settings: Any) -> Player:
+    found = get_backend(backend)
+    checked = found.settings.model_validate(settings)
+    return found.load(checked, found.locate(checked))
+
+
+@pytest.fixture(scope="module")
+def generator() -> Player:
+    return load("diffusers", path="bundled:postcard-sdxl", steps=4, guidance=3, batch_size=4)
+
+
+@pytest.fixture(scope="module")
+def captioner() -> Player:
+    return load(
+        "transformers",
+        path="bundled:postcard-llava",
+        instruction="Describe this picture in at most {words} words.",
+        words=20,
+        temperature=1.0,
+        batch_size=4,
+    )
+
+
+@pytest.mark.parametrize("name", ["generator", "captioner"])
+def test_answers_do_not_depend_on_company(name: str, request: pytest.FixtureRequest) -> None:
+    verdict = check_invariance(request.getfixturevalue(name))
+    assert verdict.verdict == "bit-exact", verdict
+
+
+def test_a_seed_is_one_picture(generator: Player) -> None:
+    prompts = ["A ship on the sea."] * 3
+    a, b, c = (output.reference.value for output in generator.play(prompts, [1, 2, 1]))
+    assert a == c
+    assert a != b
+
+
+def test_what_a_generator_did_not_read_is_recorded(generator: Player) -> None:
+    text = " ".join(["A ship sails on the sea."] * 40) + " The end is nigh."
+    (long,) = generator.play([text], [1])
+    (short,) = generator.play(["A ship."], [1])
+    assert isinstance(long, Output)
+    assert isinstance(short, Output)
+    assert long.tokens_read == 75
+    assert long.tokens_cut > 100
+    assert long.cut_text.endswith("The end is nigh.")
+    assert text.endswith(long.cut_text)
+    assert (short.tokens_cut, short.cut_text) == (0, "")
+
+
+def test_an_empty_prompt_is_told(generator: Player) -> None:
+    (output,) = generator.play([""], [1])
+    assert "empty prompt" in output.flags
+
+
+def test_captions_keep_their_budget(generator: Player, captioner: Player) -> None:
+    prompts = ["A ship on the sea.", "Two cats in a meadow at night."]
+    pictures = [output.content for output in generator.play(prompts, [1, 2])]
+    for output in captioner.play(pictures, [1, 2]):
+        assert 0 < len(output.content.split()) <= 20
+        assert output.content.endswith(".")
+
+
+def small(**changes: Any) -> Study:
+    study = load_study("quickstart")
+    prompts = [study.prompts[0], study.prompts[-1], study.prompts[5]]
+    return study.model_copy(update={"prompts": prompts, "rounds": 2, **changes})
+
+
+def played(folder: Path) -> Any:
+    with open_run(folder) as run:
+        return run.steps().drop_columns(VOLATILE)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    driftloop.run(small(), folder, progress=False).close()
+    return folder
+
+
+def test_a_study_of_the_bundled_pair_repeats(whole: Path, tmp_path: Path) -> None:
+    driftloop.run(small(), tmp_path / "again", progress=False).close()
+    assert played(whole).equals(played(tmp_path / "again"))
+    assert driftloop.examine(whole) == []
+
+
+def test_another_order_of_micro_batches_is_the_same(whole: Path, tmp_path: Path) -> None:
+    turned = small(prompts=small().prompts[::-1])
+    with Session(turned, tmp_path / "turned") as session:
+        while not session.scheduler.done:
+            # Captions as soon as there is one picture, not when all are drawn.
+            batch = session.ask("postcard-llava") or session.ask()
+            session.tell(batch, session.play(batch))
+    assert played(whole).equals(played(tmp_path / "turned"))
+
+
+def test_a_trajectory_alone_is_the_same(whole: Path, tmp_path: Path) -> None:
+    alone = small(prompts=small().prompts[1:2], twins=1)
+    driftloop.run(alone, tmp_path / "alone", progress=False).close()
+    mine = played(tmp_path / "alone").to_pylist()
+    all_of_them = played(whole).to_pylist()
+    assert len(mine) == 4
+    assert all(row in all_of_them for row in mine)
+
+
+def test_the_invariance_verdict_is_stored(whole: Path) -> None:
+    with open_run(whole) as run:
+        verdicts = [player["details"]["invariance"]["verdict"] for player in run.players()]
+    assert verdicts == ["bit-exact", "bit-exact"]
+
+
+def test_the_wrong_backend_is_told() -> None:
+    with pytest.raises(ModelError, match='a captioner wants backend = "transformers"'):
+        load("diffusers", path="bundled:postcard-llava")
+    with pytest.raises(ModelError, match='a generator wants backend = "diffusers"'):
+        load("transformers", path="bundled:postcard-sdxl")
+    with pytest.raises(ModelError, match="Did you mean 'postcard-sdxl'"):
+        load("diffusers", path="bundled:postcard-sdx")
