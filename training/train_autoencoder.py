@@ -66,7 +66,14 @@ def loss_of(model: AutoencoderTiny, x: torch.Tensor) -> tuple[torch.Tensor, floa
         z = model.encoder(x)
         # A decoder that forgives small errors in the latents forgives the diffusion model too.
         y = model.decoder(z + 0.08 * torch.randn_like(z))
-    z, y = z.float(), y.float()
+    fit, error = error_of(y.float(), x)
+    mean, std = z.float().mean((0, 2, 3)), z.float().std((0, 2, 3))
+    pull = mean.square().mean() + (std - 1).square().mean()
+    return fit + 0.02 * pull, error
+
+
+def error_of(y: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, float]:
+    """The loss of a reconstruction, and its plain mean squared error."""
     edges = torch.zeros_like(x[:, :1])
     edges[..., 1:, :] += (x[..., 1:, :] - x[..., :-1, :]).abs().amax(1, keepdim=True)
     edges[..., :, 1:] += (x[..., :, 1:] - x[..., :, :-1]).abs().amax(1, keepdim=True)
@@ -74,9 +81,7 @@ def loss_of(model: AutoencoderTiny, x: torch.Tensor) -> tuple[torch.Tensor, floa
     weight = 0.5 + 2 * edges.clamp(max=1)
     error = y - x
     fit = (weight * (error.abs() + 2 * error.square())).mean()
-    mean, std = z.mean((0, 2, 3)), z.std((0, 2, 3))
-    pull = mean.square().mean() + (std - 1).square().mean()
-    return fit + 0.02 * pull, error.square().mean().item()
+    return fit, error.square().mean().item()
 
 
 def main() -> None:

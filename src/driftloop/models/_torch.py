@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+import sys
+import warnings
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 from weakref import WeakValueDictionary
 
@@ -55,6 +58,34 @@ def pick_dtype(wish: Dtype, device: Any) -> Any:
     able = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     native = any(getattr(torch.cpu, name, bool)() for name in able)
     return torch.bfloat16 if native else torch.float32
+
+
+@contextmanager
+def quietly(*, bars: bool = False) -> Iterator[None]:
+    """Keep the libraries' notes and bars off the terminal.
+
+    What matters of them is data on the step: a text that is cut, above all, of which diffusers
+    tells once a sample.
+
+    Args:
+        bars: Leave progress bars, for a download.
+    """
+    libraries = [sys.modules.get("transformers"), sys.modules.get("diffusers")]
+    logs = [library.utils.logging for library in libraries if library is not None]
+    before = [(log.get_verbosity(), log.is_progress_bar_enabled()) for log in logs]
+    for log in logs:
+        log.set_verbosity_error()
+        if not bars:
+            log.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for log, (verbosity, bar) in zip(logs, before, strict=True):
+            log.set_verbosity(verbosity)
+            if bar:
+                log.enable_progress_bar()
 
 
 _loaded: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()

@@ -7,8 +7,6 @@ micro-batch of fixed shape, so that it does not depend on what is drawn beside i
 from __future__ import annotations
 
 import inspect
-import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -137,7 +135,7 @@ class DiffusersGenerator:
         options = dict(self.options)
         if "negative_prompt" in options:
             options["negative_prompt"] = [options["negative_prompt"]] * self.batch_size
-        with torch.inference_mode():
+        with torch.inference_mode(), _torch.quietly():
             result = self.pipeline(
                 prompt=_torch.pad(list(inputs), self.batch_size),
                 generator=_torch.generators(_torch.pad(list(seeds), self.batch_size)),
@@ -226,9 +224,9 @@ def _tail(tokenizer: Any, text: str, window: int, rest: list[int]) -> str:
 
 def _load_pipeline(settings: DiffusersSettings, located: Located) -> Any:
     torch = _torch.import_torch()
-    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
     try:
         import diffusers
+        import transformers  # noqa: F401  (pipelines import it; it has to be there to be quieted)
     except ImportError as error:
         raise ModelError("diffusers is not installed: pip install 'driftloop[all]'") from error
     device = _torch.pick_device(settings.device)
@@ -236,8 +234,7 @@ def _load_pipeline(settings: DiffusersSettings, located: Located) -> Any:
     if settings.revision and located.folder is None:
         extra["revision"] = settings.revision
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _torch.quietly(bars=located.folder is None):
             pipeline = diffusers.AutoPipelineForText2Image.from_pretrained(
                 located.folder or settings.path,
                 torch_dtype=_torch.pick_dtype(settings.dtype, device),

@@ -7,9 +7,7 @@ caption a seed whatever the batch (Gumbel-max trick; Maddison et al. 2014, arXiv
 
 from __future__ import annotations
 
-import os
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -142,7 +140,7 @@ class TransformersCaptioner:
         torch = _torch.import_torch()
         features = self._features(_torch.pad(list(inputs), self.batch_size))
         room = self.options["max_tokens"] or TOKENS_PER_WORD * (self.options["words"] or 128)
-        with torch.inference_mode():
+        with torch.inference_mode(), _torch.quietly():
             tokens = self.model.generate(
                 **features,
                 do_sample=False,
@@ -260,18 +258,15 @@ def cut_to_budget(text: str, words: int | None) -> tuple[str, str]:
 
 def _load_weights(settings: TransformersSettings, located: Located) -> _Weights:
     _torch.import_torch()
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         import transformers
     except ImportError as error:
         raise ModelError("transformers is not installed: pip install 'driftloop[all]'") from error
-    transformers.utils.logging.disable_progress_bar()
     device = _torch.pick_device(settings.device)
     source = located.folder or settings.path
     revision = {"revision": settings.revision} if settings.revision else {}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _torch.quietly(bars=located.folder is None):
             processor = transformers.AutoProcessor.from_pretrained(source, **revision)
             model = transformers.AutoModelForImageTextToText.from_pretrained(
                 source, dtype=_torch.pick_dtype(settings.dtype, device), **revision

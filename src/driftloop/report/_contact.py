@@ -89,9 +89,7 @@ def contact_strip(
     return target
 
 
-def _cell(
-    run: Run, material: Material, track: Track, round: int
-) -> tuple[Image.Image | None, str]:
+def _cell(run: Run, material: Material, track: Track, round: int) -> tuple[Image.Image | None, str]:
     if round == 0:
         start = material.starts[track.name.prompt]
         return (run.image(start.value), "") if start.kind == "image" else (None, start.value)

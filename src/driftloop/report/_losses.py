@@ -27,7 +27,7 @@ class Loss(NamedTuple):
 
     who: str
     what: str
-    count: int
+    times: int
     of: int
     """Steps of the model, or contents of the encoder."""
     detail: str
@@ -101,7 +101,9 @@ def group_failures(material: Material) -> list[Stops]:
     """Failures that are still open, by reason, the most frequent first."""
     found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for row in material.failures:
-        place = f"{row['arm']}, {row['prompt']}, twin {row['twin'] + 1}, round {row['step'] // 2 + 1}"
+        place = (
+            f"{row['arm']}, {row['prompt']}, twin {row['twin'] + 1}, round {row['step'] // 2 + 1}"
+        )
         found[row["model"], row["reason"]].append(place)
     ranked = sorted(found.items(), key=lambda item: -len(item[1]))
     return [Stops(model, reason, places) for (model, reason), places in ranked]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..measures import Estimate
 from ._assess import Drift, Repeats
@@ -99,6 +99,6 @@ def count(number: int, noun: str) -> str:
     return f"{word} {plural}"
 
 
-def _last(values: Sequence[float]) -> int:
+def _last(values: Iterable[float]) -> int:
     """Position of the last value that is one; 0 where there is none."""
     return max((at for at, value in enumerate(values) if value == value), default=0)

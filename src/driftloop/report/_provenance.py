@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -122,7 +122,7 @@ def study_text(material: Material) -> str:
 
 def say_time(seconds: float) -> str:
     """A moment, to the minute, in UTC."""
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def say_seconds(seconds: float) -> str:

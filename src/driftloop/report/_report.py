@@ -97,9 +97,7 @@ def _render(run: Run, target: Path, advance: Advance) -> str:
     )  # fmt: skip
 
 
-def _notes(
-    material: Material, choice: Choice, album: Album, drifts: list[Drift]
-) -> dict[str, str]:
+def _notes(material: Material, choice: Choice, album: Album, drifts: list[Drift]) -> dict[str, str]:
     """What the reader should know about what is shown, by section."""
     notes = {}
     strips = []
