@@ -54,6 +54,14 @@ def test_run_plan_doctor_schema(study: Path, tmp_path: Path) -> None:
     assert "sound" in call("doctor", folder)
 
 
+def test_failures_are_told_and_are_exit_code_1(study: Path, tmp_path: Path) -> None:
+    text = BASE.replace('role = "generator"', 'role = "generator"\nfails_on = "ship"')
+    study.write_text(text, "utf-8")
+    said = call("run", study, "--out", tmp_path / "run", "--no-report", code=1)
+    assert "RuntimeError: the toy broke" in said
+    assert "the same command retries" in said
+
+
 def test_check_finds_out_about_a_model() -> None:
     text = call("check", "toy", "--backend", "toy", "--set", "role=captioner")
     for part in ("captioner", "bit-exact", "seconds a sample", "example"):

@@ -41,6 +41,8 @@ def main() -> None:
         card = folder / "README.md"
         if card.exists():
             shutil.copy(card, part / "README.md")
+        for path in part.rglob("*.safetensors"):
+            path.chmod(0o644)
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
         size = sum(f.stat().st_size for f in folder.rglob("*.safetensors")) / 1e6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import time
 from functools import lru_cache
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import nn
 from transformers import (
     CLIPImageProcessor,
     CLIPVisionConfig,
@@ -21,11 +23,12 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from driftloop.postcards import caption, sample_scene
+from driftloop.postcards import WORLD, Scene, caption, sample_scene
 from training import assemble
 from training.common import RUNS, Average, cosine, load, milestone, save
 from training.data import BUDGETS, english
 from training.render import render
+from training.train_text import FORMS, PLACES, targets
 
 CHECKPOINT = RUNS / "captioner.pt"
 TOKENS = RUNS / "captioner-tokenizer"
@@ -158,7 +161,50 @@ def build(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:
     model.generation_config.pad_token_id = ids["<pad>"]
     model.generation_config.max_length = None
     model.generation_config.max_new_tokens = 96
+    model.generation_config._from_model_config = False
     return model
+
+
+class Sight(nn.Module):
+    """Reads the scene off the vision tower; trained along, thrown away after.
+
+    A caption names what it likes in the order it likes, which teaches the tower slowly what
+    stands where; asking at each place does it at once.
+    """
+
+    REGIONS = {  # rows and columns of patches that the boxes of a place touch
+        "left": (slice(3, 7), slice(0, 4)),
+        "middle": (slice(3, 7), slice(2, 6)),
+        "right": (slice(3, 7), slice(4, 8)),
+        "upper left": (slice(0, 3), slice(0, 3)),
+        "upper right": (slice(0, 3), slice(5, 8)),
+    }
+
+    def __init__(self, width: int = 192) -> None:
+        super().__init__()
+        self.sizes = (len(WORLD.names) + 1, len(FORMS))
+        self.below = nn.Linear(16 * width, sum(self.sizes))
+        self.above = nn.Linear(9 * width, sum(self.sizes))
+        self.settings = (len(WORLD.grounds), len(WORLD.times), len(WORLD.weathers))
+        self.overall = nn.Linear(width, sum(self.settings))
+
+    def forward(self, seen: torch.Tensor, scenes: list[Scene]) -> torch.Tensor:
+        """The loss of reading these scenes off these features."""
+        grid = nn.functional.layer_norm(seen[:, 1:], seen.shape[-1:])
+        overall = self.overall(grid.mean(1)).float().split(self.settings, -1)
+        grid = grid.unflatten(1, (SIDE // PATCH, SIDE // PATCH))
+        what, how, setting, _ = targets(scenes)
+        ce = nn.functional.cross_entropy
+        loss = sum(ce(part, setting[:, i]) for i, part in enumerate(overall)) / 3
+        for i, place in enumerate(PLACES):
+            rows, columns = self.REGIONS[place]
+            head = self.above if place.startswith("upper") else self.below
+            names, forms = head(grid[:, rows, columns].flatten(1)).float().split(self.sizes, -1)
+            loss = loss + ce(names, what[:, i]) / 2
+            known = how[:, i] >= 0
+            if known.any():
+                loss = loss + ce(forms[known], how[known, i]) / 8
+        return loss
 
 
 class Batches:
@@ -198,8 +244,8 @@ class Batches:
         rest += 0.15 * torch.randn(rest.shape, generator=self.noise)
         return pictures.clamp(-1, 1)
 
-    def draw(self, size: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """Model input and labels; only the caption is learnt."""
+    def draw(self, size: int) -> tuple[dict[str, torch.Tensor], torch.Tensor, list[Scene]]:
+        """Model input, labels (only the caption is learnt) and the scenes."""
         scenes = [sample_scene(self.rng, split="train") for _ in range(size)]
         pictures = torch.from_numpy(np.stack([render(scene) for scene in scenes]))
         pixels = self._weather(pictures.permute(0, 3, 1, 2).float() / 127.5 - 1).clone()
@@ -216,7 +262,7 @@ class Batches:
             ids[i, :end] = torch.tensor(asked + said)
             labels[i, len(asked) : end] = torch.tensor(said)
         mask = (ids != self.tokenizer.pad_token_id).long()
-        return {"input_ids": ids, "attention_mask": mask, "pixel_values": pixels}, labels
+        return {"input_ids": ids, "attention_mask": mask, "pixel_values": pixels}, labels, scenes
 
 
 def main() -> None:
@@ -231,52 +277,60 @@ def main() -> None:
     torch.manual_seed(5)
     tokenizer = make_tokenizer()
     model = build(tokenizer)
+    sight = Sight()
     optimiser = torch.optim.AdamW(
-        model.parameters(), args.rate, betas=(0.9, 0.98), weight_decay=0.02
+        [*model.parameters(), *sight.parameters()], args.rate, betas=(0.9, 0.98), weight_decay=0.02
     )
     average = Average(model, 0.998)
     spent, step = 0.0, 0
     if state := load(CHECKPOINT):
         model.load_state_dict(state["model"])
+        sight.load_state_dict(state["sight"])
         optimiser.load_state_dict(state["optimiser"])
         average.weights, average.steps = state["average"], state["step"]
         spent, step = state["spent"], state["step"]
     # The fused attention is slow at these lengths, on CPU, backwards.
     model.set_attn_implementation("eager")
+    seen: list[torch.Tensor] = []
+    model.model.vision_tower.register_forward_hook(
+        lambda module, given, result: seen.__setitem__(slice(None), [result.last_hidden_state])
+    )
     batches = Batches(tokenizer, 5000 + step)
     saved = last = time.time()
-    losses: list[float] = []
+    losses: list[tuple[float, float]] = []
     while spent < args.minutes * 60:
         optimiser.param_groups[0]["lr"] = cosine(spent / (args.minutes * 60), args.rate)
-        inputs, labels = batches.draw(args.batch)
+        inputs, labels, scenes = batches.draw(args.batch)
         with torch.autocast("cpu", torch.bfloat16):
             logits = model(**inputs).logits
+            reading = sight(seen[0], scenes)
         loss = torch.nn.functional.cross_entropy(
             logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten()
         )
         optimiser.zero_grad()
-        loss.backward()
+        (loss + reading).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         average.update(model)
         step += 1
-        losses.append(float(loss.detach()))
+        losses.append((float(loss.detach()), float(reading.detach())))
         now = time.time()
         spent, last = spent + now - last, now
         if step % 50 == 0:
-            print(f"{spent:6.0f}s step {step} loss {np.mean(losses[-50:]):.4f}", flush=True)
+            print(f"{spent:6.0f}s step {step} loss {np.mean(losses[-50:], axis=0).round(4)}", flush=True)
         if now - saved > 120 or spent >= args.minutes * 60:
             saved = now
             save(
                 CHECKPOINT,
                 model=model.state_dict(),
+                sight=sight.state_dict(),
                 optimiser=optimiser.state_dict(),
                 average=average.weights,
                 spent=spent,
                 step=step,
                 batch=args.batch,
             )
-    milestone(f"captioner: {step} steps of {args.batch}, loss {np.mean(losses[-200:]):.4f}")
+    milestone(f"captioner: {step} steps of {args.batch}, loss {np.mean(losses[-200:], axis=0).round(4)}")
 
 
 def export(folder: Path) -> None:
@@ -289,6 +343,13 @@ def export(folder: Path) -> None:
     model.load_state_dict(state["average"])
     model.half().save_pretrained(folder)
     processor(tokenizer).save_pretrained(folder)
+    # The class's name of old, which every version of transformers reads.
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text())
+    config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    for key in ("is_local", "local_files_only", "backend"):
+        config.pop(key, None)
+    path.write_text(json.dumps(config, indent=2) + "\n")
 
 
 if __name__ == "__main__":

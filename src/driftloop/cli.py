@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from .runners import ModelCheck, Plan
@@ -24,8 +25,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-out = Console()
-err = Console(stderr=True)
+# Without markup: brackets in names and paths are the user's, not ours.
+out = Console(markup=False, highlight=False)
+err = Console(markup=False, highlight=False, stderr=True)
 
 StudyArgument = Annotated[
     str, typer.Argument(help="A study file (TOML), or the name of a study that ships.")
@@ -37,7 +39,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from . import __version__
 
-        out.print(f"driftloop {__version__}", highlight=False)
+        out.print(f"driftloop {__version__}")
         raise typer.Exit
 
 
@@ -59,7 +61,11 @@ def run(
     report: Annotated[bool, typer.Option(help="Write the report afterwards.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
-    """Play a study, then report. Run again to go on, to retry, or to extend."""
+    """Play a study, then report. Run again to go on, to retry, or to extend.
+
+    Exit codes: 0 all played, 1 some trajectories stopped by a failure, 2 an error to mend,
+    130 stopped by Ctrl-C.
+    """
     from . import runners
 
     folder = folder or runners.default_folder(study)
@@ -68,13 +74,14 @@ def run(
     except KeyboardInterrupt:
         err.print(
             f"stopped; what was played is in {folder}. To go on: the same command again.",
-            highlight=False,
         )
         raise typer.Exit(130) from None
     with played:
-        _print_outcome(played)
+        failures = _print_outcome(played)
         if report:
             _write_report(played, None, quiet)
+    # Everything that could be played was; a script still wants to know that not all could.
+    raise typer.Exit(1 if failures else 0)
 
 
 @app.command()
@@ -157,15 +164,15 @@ def doctor(
 
     findings = examine(folder, repair=repair)
     for finding in findings:
-        mark = "[green]mended[/]" if finding.mended else "[yellow]found[/]"
-        out.print(f"{mark} {finding.kind}: {finding.what}", highlight=False)
+        mark = ("mended", "green") if finding.mended else ("found", "yellow")
+        out.print(Text.assemble(mark, f" {finding.kind}: {finding.what}"))
     with open_run(folder) as opened:
         steps, failures = len(opened), len(opened.failures())
     broken = [f for f in findings if not f.mended and f.kind != "orphan"]
     if broken and not repair:
-        out.print(f"{len(broken)} to mend: driftloop doctor {folder} --repair", highlight=False)
+        out.print(f"{len(broken)} to mend: driftloop doctor {folder} --repair")
     if not findings:
-        out.print(f"sound: {steps:,} steps, {failures} open failures", highlight=False)
+        out.print(f"sound: {steps:,} steps, {failures} open failures")
     raise typer.Exit(1 if broken else 0)
 
 
@@ -201,31 +208,28 @@ def _write_report(opened: Run, path: Path | None, quiet: bool) -> None:
         from .report import write_report
     except ImportError as error:
         raise ModelError(f"the report needs pip install 'driftloop[report]': {error}") from error
-    with err.status("measuring and drawing the report") if not quiet else _silence():
-        written = write_report(opened, path)
-    out.print(f"report: {written}", highlight=False, soft_wrap=True)
+    written = write_report(opened, path, progress=False if quiet else None)
+    out.print(f"report: {written}", soft_wrap=True)
 
 
-def _silence() -> Any:
-    from contextlib import nullcontext
-
-    return nullcontext()
-
-
-def _print_outcome(played: Run) -> None:
+def _print_outcome(played: Run) -> int:
     failures = played.failures()
-    out.print(f"{len(played):,} steps in {played.folder}", highlight=False, soft_wrap=True)
+    out.print(f"{len(played):,} steps in {played.folder}", soft_wrap=True)
     for failure in failures[:5]:
         err.print(
-            f"[red]failed[/] {failure['arm']} / {failure['prompt']} / twin {failure['twin']}, "
-            f"step {failure['step']}: {failure['reason']}",
-            highlight=False,
+            Text.assemble(
+                ("failed", "red"),
+                f" {failure['arm']} / {failure['prompt']} / twin {failure['twin']}, "
+                f"step {failure['step']}: {failure['reason']}",
+            ),
+            soft_wrap=True,
         )
     if failures:
         err.print(
-            f"{len(failures)} trajectories stopped by a failure; the same command retries them",
-            highlight=False,
+            f"stopped by a failure: {len(failures)} of the trajectories; the same command retries",
+            soft_wrap=True,
         )
+    return len(failures)
 
 
 def _print_plan(found: Plan) -> None:
@@ -237,11 +241,11 @@ def _print_plan(found: Plan) -> None:
     out.print(
         f"{found.trajectories:,} trajectories × {found.rounds:,} rounds = {found.steps:,} steps, "
         f"{found.steps_done:,} of them done",
-        highlight=False,
     )
     if found.seconds is None:
         unknown = [row.seat for row in found.rows if row.seconds is None]
-        out.print(f"time: not known; driftloop check measures a model ({', '.join(unknown)})")
+        names = ", ".join(unknown)
+        out.print(f"time: not known; driftloop check measures a model ({names})")
     else:
         out.print(f"time: {_duration(found.seconds)} on this machine, one player at a time")
     out.print(
@@ -273,7 +277,7 @@ def _print_check(found: ModelCheck) -> None:
     table.add_row("loading", f"{found.load_seconds:.1f} s, {_size(found.memory_bytes)} of memory")
     if isinstance(found.example.content, str):
         table.add_row("example", repr(found.example.content))
-    out.print(table, highlight=False)
+    out.print(table)
 
 
 def _size(count: int | None) -> str:
@@ -303,7 +307,7 @@ def main() -> None:
         app()
     except DriftloopError as error:
         for line in str(error).splitlines():
-            err.print(f"[red]error[/] {line}", highlight=False, soft_wrap=True, markup=True)
+            err.print(Text.assemble(("error", "red"), f" {line}"), soft_wrap=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -149,7 +149,7 @@ class Study(BaseModel):
         """What keeps this study from going on in a run of another, one line each.
 
         More rounds, twins, prompts or arms extend a run; another seed, or another meaning of the
-        same name, would mix two experiments.
+        same name, would mix two experiments. (What a prompt's name means is known to the run.)
         """
         found = []
         if self.seed != other.seed:
@@ -162,11 +162,6 @@ class Study(BaseModel):
             old = theirs.get(arm.name)
             if old and (arm.network, arm.settings) != (old.network, old.settings):
                 found.append(f"arm '{arm.name}' has another network or other settings")
-        prompts = {prompt.id: prompt for prompt in other.prompts}
-        for prompt in self.prompts:
-            was = prompts.get(prompt.id)
-            if was and (prompt.text, prompt.image) != (was.text, was.image):
-                found.append(f"prompt '{prompt.id}' has another content")
         if not found and not (theirs.keys() & {arm.name for arm in self.expanded_arms()}):
             found.append(f"no arm in common (it has {', '.join(sorted(theirs))})")
         return sorted(found)

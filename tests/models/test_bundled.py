@@ -81,7 +81,7 @@ def test_captions_keep_their_budget(generator: Player, captioner: Player) -> Non
     pictures = [output.content for output in generator.play(prompts, [1, 2])]
     for output in captioner.play(pictures, [1, 2]):
         assert 0 < len(output.content.split()) <= 20
-        assert output.content.endswith(".")
+        assert output.content.endswith(".") or "over budget" in output.flags
 
 
 def small(**changes: Any) -> Study:

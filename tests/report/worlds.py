@@ -17,7 +17,13 @@ from driftloop.store import Run, create_run
 
 PLACES = {"sea": "#3a78a8", "meadow": "#6c9c4a", "snow": "#dfe6ec", "desert": "#d8b36a"}
 SKIES = {"morning": "#f2c9a0", "noon": "#a9d0ee", "night": "#1d2440"}
-THINGS = {"ship": "#8a3b2a", "moon": "#f5eeb8", "tree": "#23572b", "house": "#b5533c", "cat": "#555555"}
+THINGS = {
+    "ship": "#8a3b2a",
+    "moon": "#f5eeb8",
+    "tree": "#23572b",
+    "house": "#b5533c",
+    "cat": "#555555",
+}
 
 Writer = Callable[[random.Random, str, int], str]
 
@@ -51,7 +57,11 @@ def write(rng: random.Random, previous: str, round: int) -> str:
 def make_run(
     folder: Path,
     *,
-    prompts: Sequence[str | Image.Image] = ("a ship on the sea", "a red house", "two cats at night"),
+    prompts: Sequence[str | Image.Image] = (
+        "a ship on the sea",
+        "a red house",
+        "two cats at night",
+    ),
     arms: Sequence[str] = ("autonomous",),
     twins: int = 2,
     rounds: int = 6,
@@ -80,7 +90,8 @@ def make_run(
     run = create_run(folder)
     ids = [f"prompt-{number}" for number in range(len(prompts))]
     starts = [
-        Content("text", p) if isinstance(p, str) else Content("image", image_digest(p)) for p in prompts
+        Content("text", p) if isinstance(p, str) else Content("image", image_digest(p))
+        for p in prompts
     ]
     opens = Role.GENERATOR if starts and starts[0].kind == "text" else Role.CAPTIONER
     network = ["draw", "look"] if opens is Role.GENERATOR else ["look", "draw"]

@@ -128,6 +128,21 @@ def test_another_study_is_told_and_nothing_is_touched(tmp_path: Path) -> None:
     assert before.equals(played(tmp_path / "1"))
 
 
+def test_a_prompt_that_changed_is_told(tmp_path: Path) -> None:
+    Image.new("RGB", (5, 5), "red").save(tmp_path / "a.png")
+    data = toy_data(
+        prompts=[{"id": "it", "image": str(tmp_path / "a.png")}],
+        arms=[{"name": "backwards", "network": ["look", "draw"]}],
+    )
+    play(load_study(data), tmp_path / "1")
+    (tmp_path / "a.png").rename(tmp_path / "b.png")
+    data["prompts"][0]["image"] = str(tmp_path / "b.png")
+    play(load_study({**data, "rounds": 5}), tmp_path / "1")
+    Image.new("RGB", (5, 5), "blue").save(tmp_path / "b.png")
+    with pytest.raises(StudyError, match="prompt 'it' has another content"):
+        play(load_study(data), tmp_path / "1")
+
+
 def test_changed_weights_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     play(toy_study(), tmp_path / "1")
     backend = type(get_backend("toy"))

@@ -55,29 +55,39 @@ class MiniLMEncoder:
         )
         for first in range(0, len(order), self.batch_size):
             chosen = order[first : first + self.batch_size]
-            features = self._tokenizer(
-                [contents[index] for index in chosen],
-                padding=True, truncation=True, max_length=LIMIT, return_tensors="pt",
-            )  # fmt: skip
+            tokens = [self._tokens(contents[index]) for index in chosen]
+            length = max(map(len, tokens))
+            ids = torch.zeros((len(tokens), length), dtype=torch.long)
+            mask = torch.zeros_like(ids)
+            for row, read in enumerate(tokens):
+                ids[row, : len(read)] = torch.tensor(read)
+                mask[row, : len(read)] = 1
             with torch.inference_mode():
-                states = self._model(**features).last_hidden_state.float()
-                mask = features["attention_mask"].unsqueeze(-1)
-                means = (states * mask).sum(dim=1) / mask.sum(dim=1)
+                states = self._model(input_ids=ids, attention_mask=mask).last_hidden_state
+                weights = mask.unsqueeze(-1)
+                means = (states * weights).sum(dim=1) / weights.sum(dim=1)
             result[chosen] = unit_rows(means.numpy())
         return result
 
     def cut(self, contents: Sequence[str]) -> list[int]:
         """Tokens past the limit."""
-        encoded = self._tokenizer(
-            list(contents), truncation=False, return_attention_mask=False, verbose=False
-        )
-        return [max(0, len(tokens) - LIMIT) for tokens in encoded["input_ids"]]
+        encoded = self._tokenizer.encode_batch(list(contents))
+        return [max(0, len(one.ids) - LIMIT) for one in encoded]
+
+    def _tokens(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text).ids
+        # The last token is the separator, and stays last when a text is cut.
+        return ids if len(ids) <= LIMIT else [*ids[: LIMIT - 1], ids[-1]]
 
     @cached_property
     def _tokenizer(self) -> Any:
-        from transformers import AutoTokenizer
+        # Without transformers, whose import takes seconds where all vectors are kept already.
+        from tokenizers import Tokenizer
 
-        return AutoTokenizer.from_pretrained(str(self._folder), local_files_only=True)
+        tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        return tokenizer
 
     @cached_property
     def _model(self) -> Any:

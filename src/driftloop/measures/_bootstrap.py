@@ -141,12 +141,14 @@ def group_means(values: Floats, prompts: Labels) -> Floats:
     Missing values (NaN) are left out; a prompt without any has NaN.
     """
     groups, codes = np.unique(np.asarray(prompts), return_inverse=True)
-    present = ~np.isnan(values)
-    sums = np.zeros((len(groups), *values.shape[1:]))
-    counts = np.zeros_like(sums)
-    np.add.at(sums, codes, np.where(present, values, 0.0))
-    np.add.at(counts, codes, present)
-    return _ratio(sums, counts)
+    if not len(groups):
+        return np.empty((0, *values.shape[1:]))
+    order = np.argsort(codes, kind="stable")
+    first = np.searchsorted(codes[order], np.arange(len(groups)))
+    ordered = np.asarray(values, dtype=np.float64)[order]
+    present = ~np.isnan(ordered)
+    sums = np.add.reduceat(np.where(present, ordered, 0.0), first, axis=0)
+    return _ratio(sums, np.add.reduceat(present, first, axis=0, dtype=np.float64))
 
 
 def prompt_weights(prompts: int, resamples: int, seed: int) -> Iterator[Floats]:

@@ -109,6 +109,8 @@ def strangers_from(
     """
     _check_states(x)
     ends = group_means(baseline, prompts)
+    # The first row weighs all prompts alike: the estimate itself.
+    weights = np.concatenate([np.ones((1, len(ends))), *prompt_weights(len(ends), resamples, seed)])
     rounds = x.shape[1]
     mean, low, high = np.full((3, rounds), np.nan)
     counts = np.zeros(rounds, dtype=np.int64)
@@ -119,26 +121,24 @@ def strangers_from(
         if counts[t] < 2:
             continue
         u, v = np.where(here[:, None], states, 0.0), np.where(here[:, None], ends, 0.0)
-        own = np.einsum("pd,pd->p", u, v)
-        mean[t] = _between(np.ones((1, len(u))), u, v, own, here)[0]
-        drawn = [
-            _between(weights, u, v, own, here)
-            for weights in prompt_weights(len(u), resamples, seed)
-        ]
-        ends_of_interval = interval(np.concatenate(drawn)[:, None], counts[t : t + 1])
-        low[t], high[t] = (float(end[0]) for end in ends_of_interval)
+        drawn = _between(weights * here, u, v)
+        mean[t] = drawn[0]
+        both = interval(drawn[1:, None], counts[t : t + 1])
+        low[t], high[t] = (float(end[0]) for end in both)
     nothing = np.full(rounds, np.nan)
     present = (~np.isnan(x).any(axis=2)).sum(axis=0)
     return Curve(mean, low, high, nothing, nothing, nothing, present.astype(np.int64), counts)
 
 
-def _between(
-    weights: Floats, u: Floats, v: Floats, own: Floats, here: npt.NDArray[np.bool_]
-) -> Floats:
-    weights = weights * here
-    squares = (weights**2).sum(axis=1)
-    pairs = weights.sum(axis=1) ** 2 - squares
-    products = np.einsum("bd,bd->b", weights @ u, weights @ v) - weights**2 @ own
+def _between(weights: Floats, u: Floats, v: Floats) -> Floats:
+    """Weighted mean distance of every ``u[p]`` to every ``v[q]`` of another prompt."""
+    squares = weights**2
+    pairs = weights.sum(axis=1) ** 2 - squares.sum(axis=1)
+    if u.shape[0] < u.shape[1]:
+        products = np.einsum("bp,bp->b", weights @ (u @ v.T), weights)
+    else:
+        products = np.einsum("bd,bd->b", weights @ u, weights @ v)
+    products -= squares @ np.einsum("pd,pd->p", u, v)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(pairs > 0, np.clip(1.0 - products / pairs, 0.0, 2.0), np.nan)
 

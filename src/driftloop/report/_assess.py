@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from statistics import median
+from statistics import median_low
 from typing import NamedTuple
 
 import numpy as np
@@ -166,5 +166,5 @@ def _repeats(arm: str, kind: Kind, tracks: list[Track]) -> Repeats:
         share([found.first is not None for found in each], prompts),
         share([found.period is not None for found in each], prompts),
         Counter(found.period for found in each if found.period is not None),
-        median(entered) if entered else None,
+        float(median_low(entered)) if entered else None,
     )

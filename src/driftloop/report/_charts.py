@@ -70,7 +70,7 @@ def repeats_blocks(material: Material, repeats: Sequence[Repeats]) -> list[Repea
             shown = tracks[:MOST_ROWS]
             left_out += len(tracks) - len(shown)
             svg = repeats_figure(
-                [(_first_words(material, track.name.prompt), track.states(row.kind)) for track in shown],
+                [(_words(material, track.name.prompt), track.states(row.kind)) for track in shown],
                 rounds=material.rounds,
                 label=f"{heading} of arm {row.arm}: which rounds of each trajectory repeat",
             )  # fmt: skip
@@ -120,7 +120,7 @@ def _panels(material: Material, drift: Drift, names: Sequence[str]) -> list[Pane
         svg = drift_figure(
             [Line(*line) for line in lines],
             first=begin,
-            label=f"Distance of {noun} {title[0].lower()}{title[1:]}, round by round, {drift.title}",
+            label=f"Distance of {noun} {title.lower()}, round by round, {drift.title}",
             axis=axis,
             top=top,
             colours=[order.index(name) for name, _, _ in lines],
@@ -180,6 +180,6 @@ def _row(found: Repeats) -> tuple[str, str, str, str, str, str]:
     )
 
 
-def _first_words(material: Material, prompt: str) -> str:
+def _words(material: Material, prompt: str) -> str:
     start = material.starts.get(prompt)
     return start.value if start is not None and start.kind == "text" else prompt

@@ -35,7 +35,7 @@ def say_drift(material: Material, drifts: Sequence[Drift]) -> list[str]:
     for drift in drifts:
         if not any(arm.start for arm in drift.arms.values()):
             continue
-        sentences = []
+        sentences: list[str] = []
         for name, arm in drift.arms.items():
             if arm.start is None:
                 continue
@@ -45,13 +45,10 @@ def say_drift(material: Material, drifts: Sequence[Drift]) -> list[str]:
                 continue
             noun = "caption" if drift.kind == "text" else "picture"
             where = f"In arm {name}, after" if len(material.arms) > 1 else "After"
-            sentence = (
-                f"{where} {count(at, 'round')} a {noun} is {own} away from its own prompt in "
-                f"{drift.title}"
-            )
+            sentence = f"{where} {count(at, 'round')} a {noun} is {own} away from its own prompt"
             if others:
-                sentence += f"; from the other prompts it is {others}"
-            sentences.append(f"{sentence}.")
+                sentence += f", and {others} from the other prompts"
+            sentences.append(f"{sentence}{'' if sentences else _explained(drift)}.")
         return sentences
     return []
 
@@ -97,6 +94,10 @@ def count(number: int, noun: str) -> str:
         return f"{word} {noun}"
     plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
     return f"{word} {plural}"
+
+
+def _explained(drift: Drift) -> str:
+    return f" (cosine distance in {drift.title}: 0 is the same; in brackets the 95 % interval)"
 
 
 def _last(values: Iterable[float]) -> int:

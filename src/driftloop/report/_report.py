@@ -103,8 +103,8 @@ def _notes(material: Material, choice: Choice, album: Album, drifts: list[Drift]
     strips = []
     if choice.left_out:
         strips.append(
-            f"{count(choice.left_out, 'trajectory')} of {len(material.tracks):,} had no room here; "
-            "those shown are spread evenly over arms and prompts, and everything is measured on all"
+            f"{count(choice.left_out, 'trajectory')} of {len(material.tracks):,} had no room "
+            "here; those shown are spread evenly over arms and prompts, and all are measured"
         )
     if len(choice.rounds) < material.rounds:
         strips.append(

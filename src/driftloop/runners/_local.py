@@ -107,7 +107,7 @@ def _bar(session: Session, console: Console, shown: bool) -> Iterator[Callable[[
 
         def advance() -> None:
             failed = len(scheduler.failed)
-            note = f"[red]{failed} trajectories stopped" if failed else ""
+            note = f"[red]{failed} stopped by failures" if failed else ""
             bar.update(task, completed=scheduler.steps_done / 2, failed=note)
 
         yield advance

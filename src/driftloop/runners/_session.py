@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -25,6 +25,8 @@ from ._casting import Casting, SeatSpec, cast_study
 from ._environment import describe_environment
 
 Say = Callable[[str], None]
+Starts = dict[str, tuple[Content, Image.Image | None]]
+"""What each prompt brings, by its id."""
 
 
 class Session:
@@ -66,11 +68,10 @@ class Session:
         starts = _starts(self.study, where)
         self._batch_started: dict[int, float] = {}
         self._tallies: dict[str, _Tally] = {name: _Tally() for name in self.casting.seats}
-        self._outcome = "stopped"
         with ExitStack() as stack:
             self.run: Run = stack.enter_context(create_run(folder))
             stack.callback(_sole_player(self.run.folder).release)
-            _check_same_study(self.casting, self.run, where)
+            _check_same_study(self.casting, starts, self.run, where)
             self.players: dict[str, Player] = {}
             for seat in self.casting.seats.values():
                 say(f"loading {seat.name}")
@@ -101,14 +102,14 @@ class Session:
 
     def close(self) -> None:
         """End the session; everything told is on disk already."""
-        if self.scheduler.done:
-            self._outcome = "finished"
-        self.run.end(self._outcome)
+        outcome = "finished" if self.scheduler.done else "stopped"
+        # A disk that is full has no room for this note; the error that said so must not be hidden.
+        with self._stack, suppress(StoreError):
+            self.run.end(outcome)
         for name, tally in self._tallies.items():
             if tally.calls:
                 seat = self.casting.seats[name]
                 remember(seat.located.identity, seat.choices, **tally.facts())
-        self._stack.close()
 
     def ask(self, model: str | None = None) -> Batch | None:
         """The next micro-batch, or None when nothing is ready; see :meth:`Scheduler.ask`."""
@@ -197,8 +198,8 @@ class _Tally:
         return {"seconds": self.seconds / self.calls, **pixels}
 
 
-def _starts(study: Study, where: str) -> dict[str, tuple[Content, Image.Image | None]]:
-    starts: dict[str, tuple[Content, Image.Image | None]] = {}
+def _starts(study: Study, where: str) -> Starts:
+    starts: Starts = {}
     for prompt in study.prompts:
         if prompt.text is not None:
             starts[prompt.id] = (Content("text", prompt.text), None)
@@ -230,10 +231,14 @@ def _sole_player(folder: Path) -> FileLock:
     return lock
 
 
-def _check_same_study(casting: Casting, run: Run, where: str) -> None:
+def _check_same_study(casting: Casting, starts: Starts, run: Run, where: str) -> None:
     found = []
     for earlier in run.studies():
         found += casting.study.conflicts(Study.model_validate(earlier))
+    for prompt in run.prompts():
+        content, _ = starts.get(prompt["id"], (None, None))
+        if content is not None and content != (prompt["kind"], prompt["value"]):
+            found.append(f"prompt '{prompt['id']}' has another content")
     for player in run.players():
         seat = casting.seats.get(player["model"])
         if seat and player["details"]["identity"] != seat.located.identity:
