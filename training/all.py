@@ -10,6 +10,7 @@ STAGES = (
     ("pictograms", ()),
     ("train_autoencoder", ("--minutes", "16")),
     ("train_text", ("--minutes", "10")),
+    ("train_decoder", ("--minutes", "8")),
     ("train_captioner", ("--minutes", "15")),
     ("train_unet", ("--minutes", "80")),
     ("export", ()),

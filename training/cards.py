@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from training import train_autoencoder, train_captioner, train_text, train_unet
+from driftloop.postcards import WORLD
+from training import train_autoencoder, train_captioner, train_decoder, train_text, train_unet
 from training.common import load
 from training.export import WEIGHTS
 
@@ -40,7 +41,7 @@ def rows(columns: list[tuple[str, dict[str, dict[str, float]]]]) -> str:
 def lengths() -> dict[str, str]:
     """How long each part was trained, from its checkpoint."""
     out = {}
-    for name, module in (("autoencoder", train_autoencoder), ("text encoders", train_text),
+    for name, module in (("autoencoder", train_autoencoder), ("decoder", train_decoder), ("text encoders", train_text),
                          ("UNet", train_unet), ("captioner", train_captioner)):
         state = load(module.CHECKPOINT)
         if state:
@@ -67,6 +68,20 @@ def budgets(results: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def world_in_short() -> str:
+    """A paragraph on the world, with its numbers."""
+    return (
+        f"`src/driftloop/postcards/world.toml` holds everything: {len(WORLD.things)} objects, "
+        f"{len(WORLD.grounds)} grounds, {len(WORLD.times)} times of day, {len(WORLD.weathers)} "
+        "weathers, how frequent each is (Zipf over objects) and what goes with what (ships on the "
+        "sea, snowmen in snow, owls at night). `driftloop.postcards` samples scenes from it, "
+        "writes captions of them within a budget of words, and parses captions back:\n\n"
+        "```python\nimport random\nfrom driftloop.postcards import caption, parse, sample_scene"
+        "\n\nrng = random.Random(7)\nscene = sample_scene(rng)\n"
+        "text = caption(scene, 12, rng)\nprint(text, parse(text).names)\n```\n"
+    )
+
+
 def write(results: dict[str, Any]) -> None:
     """Write the page and both cards."""
     drawn, seen, auto = results["generator"], results["captioner"], results["autoencoder"]
@@ -91,6 +106,8 @@ def write(results: dict[str, Any]) -> None:
 This page is written by `python -m training.evaluate`. {note}
 ![Held-out prompts and their pictures](postcards-contact-sheet.png)
 
+## The world
+{world_in_short()}
 ## postcard-sdxl draws ({n_drawn} captions that tell the whole scene; {settings})
 {generator_table}
 The reader is postcard-llava, so its own errors are in the first column; the second column says how

@@ -117,10 +117,16 @@ def roughen(scene: Scene, text: str, rng: random.Random) -> str:
     return " ".join(words)
 
 
-def prompt(scene: Scene, rng: random.Random, rough: float = 0.3) -> str:
-    """A prompt for a scene, mostly in the captioner's register."""
-    text = caption(scene, rng.choice(BUDGETS), rng, plain=0.85)
+def prompt(scene: Scene, rng: random.Random, rough: float = 0.3, full: float = 0.0) -> str:
+    """A prompt for a scene, mostly in the captioner's register.
+
+    Args:
+        scene: What it is about.
+        rng: The source of randomness.
+        rough: How often it is roughened towards free English.
+        full: How often it is as long as can be, before budgets are drawn.
+    """
+    words = BUDGETS[-1] if rng.random() < full else rng.choice(BUDGETS)
     if rng.random() < rough:
-        text = caption(scene, rng.choice(BUDGETS), rng, plain=0.4)
-        return roughen(scene, text, rng)
-    return text
+        return roughen(scene, caption(scene, words, rng, plain=0.4), rng)
+    return caption(scene, words, rng, plain=0.85)

@@ -25,8 +25,9 @@ from transformers import (
 
 from driftloop.postcards import WORLD, Scene, caption, sample_scene
 from training import assemble
-from training.common import RUNS, Average, cosine, load, milestone, save
+from training.common import RUNS, Average, cosine, load, milestone, save, stopping
 from training.data import BUDGETS, english
+from training.muon import Both
 from training.render import render
 from training.train_text import FORMS, PLACES, targets
 
@@ -278,15 +279,14 @@ def main() -> None:
     tokenizer = make_tokenizer()
     model = build(tokenizer)
     sight = Sight()
-    optimiser = torch.optim.AdamW(
-        [*model.parameters(), *sight.parameters()], args.rate, betas=(0.9, 0.98), weight_decay=0.02
-    )
+    optimiser = Both(model, args.rate, ends=("embed", "lm_head"), beside=sight.parameters())
     average = Average(model, 0.998)
     spent, step = 0.0, 0
     if state := load(CHECKPOINT):
         model.load_state_dict(state["model"])
         sight.load_state_dict(state["sight"])
-        optimiser.load_state_dict(state["optimiser"])
+        if "optimiser" in state:
+            optimiser.load_state_dict(state["optimiser"])
         average.weights, average.steps = state["average"], state["step"]
         spent, step = state["spent"], state["step"]
     # The fused attention is slow at these lengths, on CPU, backwards.
@@ -296,10 +296,13 @@ def main() -> None:
         lambda module, given, result: seen.__setitem__(slice(None), [result.last_hidden_state])
     )
     batches = Batches(tokenizer, 5000 + step)
+    first = step
+    stop = stopping()
     saved = last = time.time()
     losses: list[tuple[float, float]] = []
-    while spent < args.minutes * 60:
-        optimiser.param_groups[0]["lr"] = cosine(spent / (args.minutes * 60), args.rate)
+    while spent < args.minutes * 60 and not stop:
+        warm = min(1.0, (step - first + 1) / 50)
+        optimiser.rate(warm * cosine(spent / (args.minutes * 60), args.rate))
         inputs, labels, scenes = batches.draw(args.batch)
         with torch.autocast("cpu", torch.bfloat16):
             logits = model(**inputs).logits
@@ -318,7 +321,7 @@ def main() -> None:
         spent, last = spent + now - last, now
         if step % 50 == 0:
             print(f"{spent:6.0f}s step {step} loss {np.mean(losses[-50:], axis=0).round(4)}", flush=True)
-        if now - saved > 120 or spent >= args.minutes * 60:
+        if now - saved > 120 or spent >= args.minutes * 60 or stop:
             saved = now
             save(
                 CHECKPOINT,

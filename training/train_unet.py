@@ -14,8 +14,9 @@ from PIL import Image
 
 from driftloop.postcards import Scene, sample_scene
 from training import assemble
-from training.common import RUNS, Average, cosine, load, milestone, save
+from training.common import RUNS, Average, cosine, load, milestone, save, stopping
 from training.data import prompt
+from training.muon import Both
 from training.render import render
 from training.train_text import encode
 
@@ -72,16 +73,15 @@ def main() -> None:
     model = assemble.unet().to(memory_format=torch.channels_last)
     # On CPU the fused attention's backward pass costs more than the products it saves.
     model.set_attn_processor(AttnProcessor())
-    optimiser = torch.optim.AdamW(
-        model.parameters(), args.rate, betas=(0.9, 0.99), weight_decay=0.01
-    )
+    optimiser = Both(model, args.rate, ends=("conv_in", "conv_out", "time_embedding", "add_embedding"))
     average = Average(model, 0.999)
     tokenizer, encoders = assemble.text_encoders()
     noise_schedule = DDPMScheduler(**assemble.SCHEDULE)
     spent, step = 0.0, 0
     if state := load(CHECKPOINT):
         model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
+        if "optimiser" in state:
+            optimiser.load_state_dict(state["optimiser"])
         average.weights, average.steps = state["average"], state["step"]
         spent, step = state["spent"], state["step"]
     pool = Pool(args.pool, 3000 + step)
@@ -89,13 +89,16 @@ def main() -> None:
         pool.grow(32)
     rng = random.Random(4000 + step)
     time_ids = torch.tensor([[SIDE, SIDE, 0, 0, SIDE, SIDE]]).expand(args.batch, -1)
+    first = step
     saved = last = time.time()
     losses: list[float] = []
-    while spent < args.minutes * 60:
-        optimiser.param_groups[0]["lr"] = cosine(spent / (args.minutes * 60), args.rate)
+    stop = stopping()
+    while spent < args.minutes * 60 and not stop:
+        warm = min(1.0, (step - first + 1) / 50)
+        optimiser.rate(warm * cosine(spent / (args.minutes * 60), args.rate))
         pool.grow(args.fresh)
         latents, scenes = pool.draw(args.batch)
-        texts = [prompt(scene, rng) for scene in scenes]
+        texts = [prompt(scene, rng, rough=0.2, full=0.5) for scene in scenes]
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             tokens, pooled = encode(tokenizer, encoders, texts)
         # The pipeline's unconditional embedding is zeros (force_zeros_for_empty_prompt).
@@ -103,9 +106,10 @@ def main() -> None:
         tokens = tokens.float() * keep[:, None, None]
         pooled = pooled.float() * keep[:, None]
         noise = torch.randn_like(latents)
-        # Stratified: every batch sees the whole range of noise.
+        # Stratified: every batch sees the whole range of noise; more of the noisy end, where it is
+        # decided what stands where.
         share = (torch.arange(args.batch) + torch.rand(args.batch)) / args.batch
-        when = (share * 1000).long().clamp(max=999)
+        when = (share**0.75 * 1000).long().clamp(max=999)
         noisy = noise_schedule.add_noise(latents, noise, when)
         target = noise_schedule.get_velocity(latents, noise, when)
         with torch.autocast("cpu", torch.bfloat16):
@@ -131,7 +135,7 @@ def main() -> None:
                 f"pool {len(pool.scenes)}",
                 flush=True,
             )
-        if now - saved > 180 or spent >= args.minutes * 60:
+        if now - saved > 180 or spent >= args.minutes * 60 or stop:
             saved = now
             save(
                 CHECKPOINT,

@@ -7,7 +7,7 @@ Play and read:
 * :func:`run` plays a study; :func:`open` opens its folder again.
 * :class:`Session` is the same loop in your own hands; :class:`Scheduler` its pure core.
 * :func:`load_study`, :class:`Study` say what to play; :func:`plan` what it would take.
-* :func:`report` measures a run and writes ``report.html``.
+* :func:`write_report` measures a run and writes ``report.html``.
 * :func:`check` loads one model and tests it; :func:`examine` checks a run folder.
 * :func:`schema` is the JSON Schema of a study file, for editors.
 
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .errors import DriftloopError, ModelError, StoreError, StudyError
-    from .report import write_report as report
+    from .report import write_report
     from .runners import Session, run
     from .runners import check_model as check
     from .runners import make_plan as plan
@@ -50,9 +50,9 @@ _HOMES = {
     "load_study": ("study", "load_study"),
     "open": ("store", "open_run"),
     "plan": ("runners", "make_plan"),
-    "report": ("report", "write_report"),
     "run": ("runners", "run"),
     "schema": ("runners", "study_schema"),
+    "write_report": ("report", "write_report"),
 }
 
 __all__ = [
@@ -69,9 +69,9 @@ __all__ = [
     "load_study",
     "open",
     "plan",
-    "report",
     "run",
     "schema",
+    "write_report",
 ]
 
 

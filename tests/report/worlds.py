@@ -26,6 +26,7 @@ THINGS = {
 }
 
 Writer = Callable[[random.Random, str, int], str]
+Flags = Callable[[Trajectory, int], dict[str, Any]]
 
 
 def draw(text: str, rng: random.Random, side: int = 32) -> Image.Image:
@@ -69,7 +70,7 @@ def make_run(
     write: Writer = write,
     lengths: dict[Trajectory, int] | None = None,
     failing: dict[Trajectory, str] | None = None,
-    flags: Callable[[Trajectory, int], dict[str, Any]] = lambda trajectory, index: {},
+    flags: Flags = lambda trajectory, index: {},
     title: str = "A hand-made run",
 ) -> Run:
     """Play a loop without models, into a store.
@@ -98,7 +99,7 @@ def make_run(
     study = {
         "title": title, "seed": 7, "rounds": rounds, "twins": twins,
         "prompts": [
-            {"id": id, "text": p} if isinstance(p, str) else {"id": id, "image": f"/somewhere/{id}.png"}
+            {"id": id, **({"text": p} if isinstance(p, str) else {"image": f"/somewhere/{id}.png"})}
             for id, p in zip(ids, prompts, strict=True)
         ],
         "models": {"draw": {"backend": "toy"}, "look": {"backend": "toy"}},
@@ -134,7 +135,7 @@ def make_run(
 
 def _play(
     name: Trajectory, start: Content, prompt: str | Image.Image, opens: Role, length: int,
-    failure: str | None, side: int, write: Writer, flags: Callable[[Trajectory, int], dict[str, Any]],
+    failure: str | None, side: int, write: Writer, flags: Flags,
 ) -> list[Step]:  # fmt: skip
     steps = []
     last = start

@@ -13,6 +13,7 @@ Uncertainty (``_bootstrap``):
 
 * :func:`curve`: mean over prompts with a 95 % interval, and quartiles, per round (:class:`Curve`).
 * :func:`share`: the same for a yes-or-no property of trajectories (:class:`Estimate`).
+* :data:`RESAMPLES`: how many bootstrap resamples they take by default.
 
 Repetition (``_repeats``), exact and without a threshold:
 
@@ -21,11 +22,12 @@ Repetition (``_repeats``), exact and without a threshold:
 * :func:`novelty`: which states of a sequence are new, and which lie in that cycle.
 """
 
-from ._bootstrap import Curve, Estimate, curve, share
+from ._bootstrap import RESAMPLES, Curve, Estimate, curve, share
 from ._drift import cosine_distance, distance_from, distance_per_step, strangers_from
 from ._repeats import Repetition, novelty, repetition
 
 __all__ = [
+    "RESAMPLES",
     "Curve",
     "Estimate",
     "Repetition",

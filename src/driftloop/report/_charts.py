@@ -66,6 +66,8 @@ def repeats_blocks(material: Material, repeats: Sequence[Repeats]) -> list[Repea
         found = [row for row in repeats if row.kind == kind]
         panels, left_out = [], 0
         for row in found:
+            if not any(one.first is not None for one in row.each):
+                continue
             tracks = [track for track in material.of_arm(row.arm) if track.states(row.kind)]
             shown = tracks[:MOST_ROWS]
             left_out += len(tracks) - len(shown)

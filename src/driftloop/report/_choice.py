@@ -38,7 +38,9 @@ def choose(
         most_pictures: Pictures all strips may have together.
     """
     last = max((track.rounds for track in tracks), default=0)
-    mosaic = tuple(sorted({r for r in MOSAIC_ROUNDS if r < last} | ({last} if last else set())))
+    # The last round of the mosaic is one that most have reached, also while a run is in play.
+    common = sorted(track.rounds for track in tracks)[len(tracks) // 4] if tracks else 0
+    mosaic = tuple(sorted({r for r in MOSAIC_ROUNDS if r < common} | ({common} - {0})))
     rounds = thin(last, most_rounds, keep=mosaic)
     room = max(1, most_pictures // max(len(rounds), 1))
     # First twins of every prompt in every arm before second twins of any.

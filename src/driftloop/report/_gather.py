@@ -108,7 +108,7 @@ def gather(run: Run) -> Material:
             track.name.twin,
         )
     )
-    title = (study.title if study else "") or run.folder.resolve().name
+    title = str(studies[-1].get("title") or "" if studies else "") or run.folder.resolve().name
     return Material(
         title, studies, starts, arms, tracks, steps, run.players(), run.sessions(), failures,
         study.steps if study else None,

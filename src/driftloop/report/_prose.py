@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from ..measures import Estimate
+from ..measures import Curve, Estimate
 from ._assess import Drift, Repeats
 from ._gather import Material
 from .figures._chart import describe
@@ -20,7 +21,7 @@ def say_what(material: Material) -> str:
     played = "described and drawn" if pictures else "drawn and described"
     sentence = (
         f"{what[0].upper()}{what[1:]}{' was' if prompts == 1 else ' were'} {played} in turn for "
-        f"{count(material.rounds, 'round')}, nobody touching the loop"
+        f"{count(material.rounds, 'round')}"
     )
     if material.twins > 1:
         sentence += f", {count(material.twins, 'time')} each with different random numbers"
@@ -30,42 +31,65 @@ def say_what(material: Material) -> str:
     return f"{sentence}: {count(len(material.tracks), 'trajectory')}, {count(made, 'picture')}."
 
 
-def say_drift(material: Material, drifts: Sequence[Drift]) -> list[str]:
-    """How far captions got, one sentence an arm, by the first encoder that can tell."""
-    for drift in drifts:
-        if not any(arm.start for arm in drift.arms.values()):
-            continue
-        sentences: list[str] = []
-        for name, arm in drift.arms.items():
-            if arm.start is None:
-                continue
-            at = _last(arm.start.own.mean)
-            own, others = describe(arm.start.own, at), describe(arm.start.others, at)
-            if not own:
-                continue
-            noun = "caption" if drift.kind == "text" else "picture"
-            where = f"In arm {name}, after" if len(material.arms) > 1 else "After"
-            sentence = f"{where} {count(at, 'round')} a {noun} is {own} away from its own prompt"
-            if others:
-                sentence += f", and {others} from the other prompts"
-            sentences.append(f"{sentence}{'' if sentences else _explained(drift)}.")
-        return sentences
-    return []
+class ArmWords(NamedTuple):
+    """What one arm came to, in a few words."""
+
+    arm: str
+    rounds: int
+    """The round that the distances are of."""
+    own: str
+    """Distance from its own prompts."""
+    others: str
+    """Distance from other prompts: the control."""
+    settled: str
+    """How many trajectories ended in an exact repetition of captions."""
 
 
-def say_repeats(material: Material, repeats: Sequence[Repeats]) -> list[str]:
-    """How many trajectories ended up repeating themselves."""
+def say_arms(
+    material: Material, drifts: Sequence[Drift], repeats: Sequence[Repeats]
+) -> tuple[list[ArmWords], str]:
+    """How far each arm got and whether it settled, by the first encoder that sees the start.
+
+    Returns:
+        A row an arm, and the name of what the distances look at (empty where there are none).
+    """
+    drift = next((d for d in drifts if any(arm.start for arm in d.arms.values())), None)
+    rows = []
+    for arm in material.arms:
+        start = drift.arms[arm].start if drift is not None else None
+        at = _last(start.own) if start else 0
+        own, others = (describe(part, at) for part in start) if start and at else ("", "")
+        found = next((r for r in repeats if r.arm == arm and r.kind == "text"), None)
+        settled = ""
+        if found is not None:
+            settled = f"{sum(found.periods.values()) or 'none'} of {len(found.each):,}"
+        rows.append(ArmWords(arm, at, own, others, settled))
+    return rows, drift.title if drift is not None else ""
+
+
+def say_findings(words: ArmWords, seen: str, kind: str) -> list[str]:
+    """The same in sentences, where there is one arm.
+
+    Args:
+        words: The arm.
+        seen: What the distances look at.
+        kind: ``caption`` or ``picture``, whichever the start is like.
+    """
     sentences = []
-    for found in repeats:
-        if found.kind != "text":
-            continue
-        total, settled = len(found.each), sum(found.periods.values())
-        where = f"In arm {found.arm}, " if len(material.arms) > 1 else ""
-        who = f"{settled} of {count(total, 'trajectory')} ended" if settled else (
-            f"none of {count(total, 'trajectory')} ended"
-        )  # fmt: skip
-        sentence = f"{where}{who} in a caption, or a cycle of captions, that repeats exactly."
-        sentences.append(sentence[0].upper() + sentence[1:])
+    if words.own:
+        sentence = (
+            f"After {count(words.rounds, 'round')} a {kind} is {words.own} away from its own prompt"
+        )
+        if words.others:
+            sentence += f", and {words.others} from the other prompts"
+        sentences.append(
+            f"{sentence} (cosine distance in {seen}: 0 is the same; in brackets the 95 % interval)."
+        )
+    if words.settled:
+        settled = f"{words.settled[0].upper()}{words.settled[1:]}"
+        sentences.append(
+            f"{settled} trajectories ended in a caption, or a cycle of them, that repeats exactly."
+        )
     return sentences
 
 
@@ -83,23 +107,24 @@ def say_share(estimate: Estimate) -> str:
     return text
 
 
-def count(number: int, noun: str) -> str:
+def number(amount: int) -> str:
+    """A number as a word up to ten, else in figures."""
+    return WORDS[amount] if 0 <= amount < len(WORDS) else f"{amount:,}"
+
+
+def count(amount: int, noun: str) -> str:
     """A number of things.
 
     >>> count(1, "prompt"), count(48, "trajectory"), count(2, "time")
     ('one prompt', '48 trajectories', 'two times')
     """
-    word = WORDS[number] if 0 <= number < len(WORDS) else f"{number:,}"
-    if number == 1:
-        return f"{word} {noun}"
+    if amount == 1:
+        return f"one {noun}"
     plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
-    return f"{word} {plural}"
+    return f"{number(amount)} {plural}"
 
 
-def _explained(drift: Drift) -> str:
-    return f" (cosine distance in {drift.title}: 0 is the same; in brackets the 95 % interval)"
-
-
-def _last(values: Iterable[float]) -> int:
-    """Position of the last value that is one; 0 where there is none."""
-    return max((at for at, value in enumerate(values) if value == value), default=0)
+def _last(curve: Curve) -> int:
+    """Position of the last round that most trajectories have reached; 0 where there is none."""
+    enough = 0.75 * max(curve.trajectories, default=0)
+    return max((at for at, n in enumerate(curve.trajectories) if n and n >= enough), default=0)

@@ -128,7 +128,7 @@ def say_time(seconds: float) -> str:
 def say_seconds(seconds: float) -> str:
     """A duration in its natural unit.
 
-    >>> say_seconds(0.42), say_seconds(75), say_seconds(7300)
+    >>> say_seconds(0.42), say_seconds(75), say_seconds(7320)
     ('0.4 s', '1 min 15 s', '2 h 2 min')
     """
     if seconds < 60:

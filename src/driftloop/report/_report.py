@@ -7,7 +7,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from importlib.metadata import version
 from os import PathLike
@@ -18,7 +18,7 @@ import jinja2
 from markupsafe import Markup
 
 from ..errors import StoreError
-from ..measures._bootstrap import RESAMPLES
+from ..measures import RESAMPLES
 from ..store import Run, open_run
 from ._assess import Advance, Drift, measure_drift, measure_repeats
 from ._charts import drift_blocks, repeats_blocks
@@ -26,7 +26,7 @@ from ._choice import Choice, choose
 from ._gather import Material, gather
 from ._losses import count_losses, group_failures
 from ._pictures import Album, make_album
-from ._prose import count, say_drift, say_repeats, say_what
+from ._prose import count, say_arms, say_findings, say_what
 from ._provenance import describe_players, describe_sessions, say_seconds, study_text
 from ._strips import make_groups, pictures_wanted
 
@@ -70,11 +70,15 @@ def _render(run: Run, target: Path, advance: Advance) -> str:
     choice = choose(material.tracks)
     wanted = list(dict.fromkeys(pictures_wanted(material, choice)))
     album = make_album(run, wanted, advance=lambda n: advance("pictures", n, len(wanted)))
+    arms, seen = say_arms(material, drifts, repeats)
+    kind = "picture" if any(s.kind == "image" for s in material.starts.values()) else "caption"
     style, script = _template("report.css"), _template("report.js")
     return _environment().get_template("report.html.j2").render(
         material=material,
         what=say_what(material),
-        findings=[*say_drift(material, drifts), *say_repeats(material, repeats)],
+        arms=arms,
+        seen=seen,
+        findings=say_findings(arms[0], seen, kind) if len(arms) == 1 else [],
         played=len(material.steps),
         choice=choice,
         album=album,
@@ -108,8 +112,8 @@ def _notes(material: Material, choice: Choice, album: Album, drifts: list[Drift]
         )
     if len(choice.rounds) < material.rounds:
         strips.append(
-            f"{len(choice.rounds)} of {material.rounds:,} rounds are shown, dense at first and then "
-            "ever wider apart"
+            f"{len(choice.rounds)} of {material.rounds:,} rounds are shown, dense at first and "
+            "then ever wider apart"
         )
     if not album.exact and album.classes:
         strips.append(
@@ -119,7 +123,8 @@ def _notes(material: Material, choice: Choice, album: Album, drifts: list[Drift]
         text = "; ".join(strips)
         notes["strips"] = f"{text[0].upper()}{text[1:]}."
     if album.missing:
-        notes["missing"] = f"{count(len(album.missing), 'picture')} could not be read from the run."
+        text = f"{count(len(album.missing), 'picture')} could not be read from the run."
+        notes["missing"] = f"{text[0].upper()}{text[1:]}"
     if drifts and not any(drift.encoder == "minilm" for drift in drifts):
         notes["encoders"] = (
             "Meaning was not measured: the encoder minilm is not installed "
@@ -167,7 +172,8 @@ def _write(target: Path, page: str) -> None:
         temporary.write_text(page, encoding="utf-8", errors="replace")
         temporary.replace(target)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise StoreError(f"{target}: the report cannot be written there: {error}") from error
 
 

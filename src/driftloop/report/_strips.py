@@ -143,5 +143,5 @@ def _fact(row: dict[str, Any]) -> tuple[str, str]:
         parts.append(", ".join(row["flags"]))
     if row["shared"]:
         parts.append("shared with another trajectory")
-    parts.append(f"{row['seconds']:.2f} s")
+    parts.append(f"{row['seconds']:.2f}\u00a0s")
     return f"{'Drawn' if drawn else 'Described'} by {row['model']}", "; ".join(parts)

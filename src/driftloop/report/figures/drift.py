@@ -57,7 +57,8 @@ def drift_figure(
         if alone:
             chart.band(first, _list(line.curve.q25), _list(line.curve.q75), f"iqr c{colour % 8}")
     for line, colour in zip(lines, colours, strict=True):
-        chart.band(first, _list(line.curve.low), _list(line.curve.high), f"ci c{colour % 8}")
+        faint = "" if alone else " faint"
+        chart.band(first, _list(line.curve.low), _list(line.curve.high), f"ci{faint} c{colour % 8}")
         chart.line(first, _list(line.curve.mean), f"mean c{colour % 8}")
     rounds = range(first, first + max((len(line.curve.mean) for line in lines), default=0))
     readings = {round: _reading(lines, round, round - first) for round in rounds}

@@ -29,59 +29,50 @@
     }
   }
 
-  // Tabs: without this script every panel is open.
-  for (const tabs of all("[data-tabs]")) {
-    const panels = all(`.${tabs.dataset.tabs}`);
-    const buttons = all("button", tabs);
-    const choose = (index) => {
-      panels.forEach((panel, i) => (panel.hidden = i !== index));
-      buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(i === index)));
-    };
-    buttons.forEach((button, index) => button.addEventListener("click", () => choose(index)));
-    tabs.hidden = false;
-    choose(0);
-  }
-
   const strips = all(".strip").map((strip) => ({
     element: strip,
+    arm: strip.parentElement.dataset.arm,
     frames: all(".frame[data-round]", strip),
   }));
 
-  // The wall: every trajectory at one round, and a slider through the rounds.
-  const wall = one("#wall");
-  const slider = wall && one("input", wall);
-  if (wall && Number(slider.max) > 0) {
-    const tiles = one(".wall-tiles", wall);
-    const label = one("output", wall);
-    const rounds = [...new Set(strips.flatMap((s) => s.frames.map((f) => Number(f.dataset.round))))];
-    rounds.sort((a, b) => a - b);
-    slider.max = String(rounds.length - 1);
-    const rows = strips.map((strip) => {
-      const tile = document.createElement("span");
-      tile.className = "pic none";
-      tiles.append(tile);
-      const known = new Map();
-      for (const frame of strip.frames) {
-        const picture = one(".pic", frame);
-        known.set(Number(frame.dataset.round), pictureClass(picture));
-      }
-      return { tile, known };
-    });
-    if (rows.length > 120) tiles.style.setProperty("--tile", "2.6rem");
+  // The wall: every trajectory of an arm at one round, and a slider through the rounds.
+  const makeWall = (root) => {
+    const slider = one("input", root);
+    const tiles = one(".wall-tiles", root);
+    const label = one("output", root);
+    const play = one("button", root);
+    const every = strips.flatMap((strip) => strip.frames.map((frame) => Number(frame.dataset.round)));
+    const rounds = [...new Set(every)].sort((a, b) => a - b);
+    let rows = [];
+    let timer = 0;
     const draw = () => {
       const round = rounds[Number(slider.value)];
       label.textContent = `round ${round}`;
-      for (const { tile, known } of rows) {
+      for (const { tile, known, key } of rows) {
         const name = known.get(round);
         tile.className = name ? `pic ${name}` : "pic none";
+        tile.dataset.goto = `${key}-${round}`;
       }
     };
-    let timer = 0;
-    const play = one("button", wall);
     const stop = () => {
       clearInterval(timer);
       timer = 0;
       play.textContent = "▶";
+    };
+    const show = (arm) => {
+      const shown = strips.filter((strip) => arm === undefined || strip.arm === arm);
+      rows = shown.map((strip) => {
+        const tile = document.createElement("span");
+        const pairs = strip.frames.map((f) => [Number(f.dataset.round), pictureClass(one(".pic", f))]);
+        return { tile, known: new Map(pairs), key: strip.element.id.slice(1) };
+      });
+      tiles.replaceChildren(...rows.map((row) => row.tile));
+      tiles.style.setProperty("--tile", rows.length > 120 ? "2.6rem" : "4rem");
+      // Full rows where the number of tiles allows it.
+      const columns = [16, 15, 14, 13, 12, 11, 10].find((n) => rows.length % n === 0);
+      if (columns) tiles.style.setProperty("--columns", columns);
+      else tiles.style.removeProperty("--columns");
+      draw();
     };
     play.addEventListener("click", () => {
       if (timer) return stop();
@@ -98,8 +89,25 @@
       stop();
       draw();
     });
-    wall.hidden = false;
-    draw();
+    slider.max = String(rounds.length - 1);
+    root.hidden = rounds.length < 2;
+    if (rounds.length) show();
+    return { show };
+  };
+  const wall = one("#wall") && makeWall(one("#wall"));
+
+  // Tabs: without this script every panel is open.
+  for (const tabs of all("[data-tabs]")) {
+    const panels = all(`.${tabs.dataset.tabs}`);
+    const buttons = all("button", tabs);
+    const choose = (index) => {
+      panels.forEach((panel, i) => (panel.hidden = i !== index));
+      buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(i === index)));
+      if (wall) wall.show(buttons[index].textContent);
+    };
+    buttons.forEach((button, index) => button.addEventListener("click", () => choose(index)));
+    tabs.hidden = false;
+    choose(0);
   }
 
   // Film strips: find, and a shorter page until more is asked for.
@@ -169,7 +177,7 @@
   const moves = { left: [0, -1], right: [0, 1], up: [-1, 0], down: [1, 0] };
   const move = (direction) => show(at[0] + moves[direction][0], at[1] + moves[direction][1]);
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("button.pic");
+    const button = event.target.closest("button.pic, [data-goto]");
     if (!button) return;
     const frame = button.dataset.goto ? one(`#f${button.dataset.goto}`) : button.closest(".frame");
     if (!frame) return;
