@@ -8,11 +8,11 @@ import sys
 
 STAGES = (
     ("pictograms", ()),
-    ("train_autoencoder", ("--minutes", "16")),
-    ("train_text", ("--minutes", "10")),
+    ("train_autoencoder", ("--minutes", "24")),
+    ("train_text", ("--minutes", "16")),
     ("train_decoder", ("--minutes", "8")),
-    ("train_captioner", ("--minutes", "15")),
-    ("train_unet", ("--minutes", "80")),
+    ("train_captioner", ("--minutes", "40")),
+    ("train_unet", ("--minutes", "84")),
     ("export", ()),
     ("evaluate", ()),
     ("contact_sheet", ()),

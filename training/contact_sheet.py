@@ -35,9 +35,7 @@ def sheet(pictures: Sequence[Image.Image], texts: Sequence[str], columns: int) -
     font = ImageFont.load_default(13)
     deep = CARD + 16 * LINES + GAP
     rows = -(-len(pictures) // columns)
-    page = Image.new(
-        "RGB", (columns * (CARD + GAP) + GAP, rows * (deep + GAP) + GAP), "#fbfaf7"
-    )
+    page = Image.new("RGB", (columns * (CARD + GAP) + GAP, rows * (deep + GAP) + GAP), "#fbfaf7")
     pen = ImageDraw.Draw(page)
     for i, (drawn, text) in enumerate(zip(pictures, texts, strict=True)):
         x = GAP + (i % columns) * (CARD + GAP)
@@ -56,17 +54,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--guidance", type=float, default=GUIDANCE)
+    parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(args.threads)
     generator = Generator()
-    free = [p["text"] for p in tomllib.loads(PROMPTS.read_text())["prompts"]
-            if p["source"] == "free"]
+    free = [
+        p["text"] for p in tomllib.loads(PROMPTS.read_text())["prompts"] if p["source"] == "free"
+    ]
     for name, texts, columns in (
         ("postcards-contact-sheet.png", held_out_prompts(32), COLUMNS),
         ("postcards-free-english.png", free, 6),
     ):
         drawn = generator(texts, range(len(texts)), steps=args.steps, guidance=args.guidance)
-        sheet(drawn, texts, columns).quantize(256).save(DOCS / name, optimize=True)
+        sheet(drawn, texts, columns).save(DOCS / name, optimize=True)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from training.export import WEIGHTS
 
-STEPS, GUIDANCE = 10, 3.0
+STEPS, GUIDANCE = 8, 4.0
 DEFAULT_INSTRUCTION = "Describe this picture in at most {words} words."
 
 

@@ -198,7 +198,7 @@ def backdrop(ground: str, time: str, weather: str) -> np.ndarray:
     return drawn
 
 
-def _stamps(thing: PlacedObject) -> list[tuple[int, int, int]]:
+def stamps(thing: PlacedObject) -> list[tuple[int, int, int]]:
     """Left, top and size of every pictogram that a placed object is drawn with."""
     layout = WORLD.layout
     box, member = layout["box"], layout["group"]
@@ -220,7 +220,7 @@ def render(scene: Scene) -> np.ndarray:
     """The picture of a scene, uint8 RGB."""
     canvas = backdrop(scene.ground, scene.time, scene.weather).copy()
     for thing in scene.objects:
-        for left, top, size in _stamps(thing):
+        for left, top, size in stamps(thing):
             stamp = pictogram(WORLD.things[thing.name].file, size)
             area = canvas[top : top + size, left : left + size]
             area *= 1 - stamp[..., 3:]

@@ -28,7 +28,7 @@ from training import assemble
 from training.common import RUNS, Average, cosine, load, milestone, save, stopping
 from training.data import BUDGETS, english
 from training.muon import Both
-from training.render import render
+from training.render import render, stamps
 from training.train_text import FORMS, PLACES, targets
 
 CHECKPOINT = RUNS / "captioner.pt"
@@ -167,45 +167,52 @@ def build(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:
 
 
 class Sight(nn.Module):
-    """Reads the scene off the vision tower; trained along, thrown away after.
+    """Reads the scene off each patch of the vision tower; trained along, thrown away after.
 
     A caption names what it likes in the order it likes, which teaches the tower slowly what
-    stands where; asking at each place does it at once.
+    stands where. Asking every patch does it at once, and puts what, how and where into the very
+    token that the language model attends to.
     """
-
-    REGIONS = {  # rows and columns of patches that the boxes of a place touch
-        "left": (slice(3, 7), slice(0, 4)),
-        "middle": (slice(3, 7), slice(2, 6)),
-        "right": (slice(3, 7), slice(4, 8)),
-        "upper left": (slice(0, 3), slice(0, 3)),
-        "upper right": (slice(0, 3), slice(5, 8)),
-    }
 
     def __init__(self, width: int = 192) -> None:
         super().__init__()
-        self.sizes = (len(WORLD.names) + 1, len(FORMS))
-        self.below = nn.Linear(16 * width, sum(self.sizes))
-        self.above = nn.Linear(9 * width, sum(self.sizes))
+        self.parts = (len(WORLD.names) + 1, len(FORMS), len(PLACES))
+        self.patch = nn.Linear(width, sum(self.parts))
         self.settings = (len(WORLD.grounds), len(WORLD.times), len(WORLD.weathers))
         self.overall = nn.Linear(width, sum(self.settings))
 
     def forward(self, seen: torch.Tensor, scenes: list[Scene]) -> torch.Tensor:
         """The loss of reading these scenes off these features."""
-        grid = nn.functional.layer_norm(seen[:, 1:], seen.shape[-1:])
-        overall = self.overall(grid.mean(1)).float().split(self.settings, -1)
-        grid = grid.unflatten(1, (SIDE // PATCH, SIDE // PATCH))
-        what, how, setting, _ = targets(scenes)
+        features = nn.functional.layer_norm(seen[:, 1:], seen.shape[-1:])
         ce = nn.functional.cross_entropy
-        loss = sum(ce(part, setting[:, i]) for i, part in enumerate(overall)) / 3
-        for i, place in enumerate(PLACES):
-            rows, columns = self.REGIONS[place]
-            head = self.above if place.startswith("upper") else self.below
-            names, forms = head(grid[:, rows, columns].flatten(1)).float().split(self.sizes, -1)
-            loss = loss + ce(names, what[:, i]) / 2
-            known = how[:, i] >= 0
-            if known.any():
-                loss = loss + ce(forms[known], how[known, i]) / 8
+        setting = targets(scenes)[2]
+        overall = self.overall(features.mean(1)).float().split(self.settings, -1)
+        loss = torch.stack([ce(part, setting[:, i]) for i, part in enumerate(overall)]).mean()
+        labels = patch_labels(scenes)
+        covered = labels[..., 0] > 0
+        what, how, where = self.patch(features).float().split(self.parts, -1)
+        loss = loss + 0.3 * ce(what[~covered], labels[~covered][:, 0])
+        for part, logits in enumerate((what, how, where)):
+            loss = loss + ce(logits[covered], labels[covered][:, part])
         return loss
+
+
+def patch_labels(scenes: list[Scene]) -> torch.Tensor:
+    """Object (0: none), form and place at the centre of each patch, (n, patches, 3)."""
+    across = SIDE // PATCH
+    names = {name: i + 1 for i, name in enumerate(WORLD.names)}
+    labels = torch.zeros(len(scenes), across, across, 3, dtype=torch.long)
+    for i, scene in enumerate(scenes):
+        for thing in scene.objects:
+            form = FORMS.index((thing.size, thing.count))
+            label = torch.tensor([names[thing.name], form, PLACES.index(thing.place)])
+            for left, top, size in stamps(thing):
+                rows, columns = (
+                    slice((a + PATCH // 2 - 1) // PATCH, (a + size + PATCH // 2 - 1) // PATCH)
+                    for a in (top, left)
+                )
+                labels[i, rows, columns] = label
+    return labels.flatten(1, 2)
 
 
 class Batches:
@@ -273,6 +280,12 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--sight", type=float, default=4, help="minutes at first in which the tower learns alone"
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="a new schedule, from the weights that there are"
+    )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(5)
@@ -283,12 +296,15 @@ def main() -> None:
     average = Average(model, 0.998)
     spent, step = 0.0, 0
     if state := load(CHECKPOINT):
-        model.load_state_dict(state["model"])
-        sight.load_state_dict(state["sight"])
-        if "optimiser" in state:
+        if args.again:
+            model.load_state_dict(state["average"])
+            average = Average(model, 0.998)
+        else:
+            model.load_state_dict(state["model"])
+            sight.load_state_dict(state["sight"])
             optimiser.load_state_dict(state["optimiser"])
-        average.weights, average.steps = state["average"], state["step"]
-        spent, step = state["spent"], state["step"]
+            average.weights, average.steps = state["average"], state["step"]
+            spent, step = state["spent"], state["step"]
     # The fused attention is slow at these lengths, on CPU, backwards.
     model.set_attn_implementation("eager")
     seen: list[torch.Tensor] = []
@@ -305,11 +321,16 @@ def main() -> None:
         optimiser.rate(warm * cosine(spent / (args.minutes * 60), args.rate))
         inputs, labels, scenes = batches.draw(args.batch)
         with torch.autocast("cpu", torch.bfloat16):
-            logits = model(**inputs).logits
+            if spent < args.sight * 60:
+                # To see comes before to tell, and costs a quarter of it.
+                model.model.vision_tower(inputs["pixel_values"])
+                loss = torch.zeros(())
+            else:
+                logits = model(**inputs).logits
+                loss = torch.nn.functional.cross_entropy(
+                    logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten()
+                )
             reading = sight(seen[0], scenes)
-        loss = torch.nn.functional.cross_entropy(
-            logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten()
-        )
         optimiser.zero_grad()
         (loss + reading).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -320,7 +341,8 @@ def main() -> None:
         now = time.time()
         spent, last = spent + now - last, now
         if step % 50 == 0:
-            print(f"{spent:6.0f}s step {step} loss {np.mean(losses[-50:], axis=0).round(4)}", flush=True)
+            recent = np.mean(losses[-50:], axis=0).round(4)
+            print(f"{spent:6.0f}s step {step} loss {recent}", flush=True)
         if now - saved > 120 or spent >= args.minutes * 60 or stop:
             saved = now
             save(
@@ -333,7 +355,8 @@ def main() -> None:
                 step=step,
                 batch=args.batch,
             )
-    milestone(f"captioner: {step} steps of {args.batch}, loss {np.mean(losses[-200:], axis=0).round(4)}")
+    recent = np.mean(losses[-200:], axis=0).round(4)
+    milestone(f"captioner: {step} steps of {args.batch}, loss {recent}")
 
 
 def export(folder: Path) -> None:

@@ -67,8 +67,15 @@ def main() -> None:
             print(f"{spent:6.0f}s step {step} mse {np.mean(errors[-100:]):.5f}", flush=True)
         if now - saved > 90 or spent >= args.minutes * 60:
             saved = now
-            save(CHECKPOINT, model=model.decoder.state_dict(), optimiser=optimiser.state_dict(),
-                 average=average.weights, spent=spent, step=step, batch=args.batch)
+            save(
+                CHECKPOINT,
+                model=model.decoder.state_dict(),
+                optimiser=optimiser.state_dict(),
+                average=average.weights,
+                spent=spent,
+                step=step,
+                batch=args.batch,
+            )
     milestone(f"decoder: {step} steps of {args.batch}, mse {np.mean(errors[-200:]):.5f}")
 
 

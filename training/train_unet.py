@@ -17,7 +17,7 @@ from training import assemble
 from training.common import RUNS, Average, cosine, load, milestone, save, stopping
 from training.data import prompt
 from training.muon import Both
-from training.render import render
+from training.render import render, stamps
 from training.train_text import encode
 
 CHECKPOINT = RUNS / "unet.pt"
@@ -33,6 +33,7 @@ class Pool:
         self.capacity = capacity
         self.scenes: list[Scene] = []
         self.latents = torch.empty(capacity, 8, 16, 16, dtype=torch.float16)
+        self.weights = torch.empty(capacity, 1, 16, 16, dtype=torch.float16)
         self.next = 0
 
     @torch.inference_mode()
@@ -49,12 +50,30 @@ class Pool:
             else:
                 self.scenes[self.next] = scene
             self.latents[self.next] = latent
+            self.weights[self.next] = object_weights(scene)
             self.next = (self.next + 1) % self.capacity
 
-    def draw(self, count: int) -> tuple[torch.Tensor, list[Scene]]:
-        """A random batch."""
+    def draw(self, count: int) -> tuple[torch.Tensor, torch.Tensor, list[Scene]]:
+        """A random batch: latents, the weights of their cells, scenes."""
         chosen = self.rng.choices(range(len(self.scenes)), k=count)
-        return self.latents[chosen].float(), [self.scenes[i] for i in chosen]
+        scenes = [self.scenes[i] for i in chosen]
+        return self.latents[chosen].float(), self.weights[chosen].float(), scenes
+
+
+def object_weights(scene: Scene, extra: float = 5.0) -> torch.Tensor:
+    """Weights (1, 16, 16) of the latent's cells, larger where objects are; their mean is 1.
+
+    A network that cannot do everything yet looks here first: backgrounds are learnt in minutes,
+    objects are not. The weights depend on the scene, so where a caption leaves open whether there
+    is an object they pull the prediction towards one: a bias of the refilled prior, to be measured
+    and, with more compute, trained away by a last stretch with `extra=0`.
+    """
+    weights = torch.ones(1, 16, 16)
+    for thing in scene.objects:
+        for left, top, size in stamps(thing):
+            end = size + 7
+            weights[:, top // 8 : (top + end) // 8, left // 8 : (left + end) // 8] = 1 + extra
+    return weights / weights.mean()
 
 
 def main() -> None:
@@ -73,7 +92,8 @@ def main() -> None:
     model = assemble.unet().to(memory_format=torch.channels_last)
     # On CPU the fused attention's backward pass costs more than the products it saves.
     model.set_attn_processor(AttnProcessor())
-    optimiser = Both(model, args.rate, ends=("conv_in", "conv_out", "time_embedding", "add_embedding"))
+    ends = ("conv_in", "conv_out", "time_embedding", "add_embedding")
+    optimiser = Both(model, args.rate, ends=ends)
     average = Average(model, 0.999)
     tokenizer, encoders = assemble.text_encoders()
     noise_schedule = DDPMScheduler(**assemble.SCHEDULE)
@@ -97,7 +117,7 @@ def main() -> None:
         warm = min(1.0, (step - first + 1) / 50)
         optimiser.rate(warm * cosine(spent / (args.minutes * 60), args.rate))
         pool.grow(args.fresh)
-        latents, scenes = pool.draw(args.batch)
+        latents, weights, scenes = pool.draw(args.batch)
         texts = [prompt(scene, rng, rough=0.2, full=0.5) for scene in scenes]
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             tokens, pooled = encode(tokenizer, encoders, texts)
@@ -119,7 +139,7 @@ def main() -> None:
                 tokens,
                 added_cond_kwargs={"text_embeds": pooled, "time_ids": time_ids},
             ).sample
-        loss = (said.float() - target).square().mean()
+        loss = (weights * (said.float() - target).square()).mean()
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

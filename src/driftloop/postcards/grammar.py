@@ -56,8 +56,7 @@ def relation(first: PlacedObject, second: PlacedObject) -> str:
 
 
 def _word(scene: Scene, words: int, rng: random.Random, plain: float) -> _Wording:
-    emphasis = {"large": 0.5, "normal": 1.0, "small": 1.2}
-    objects = tuple(sorted(scene.objects, key=lambda o: rng.random() * emphasis[o.size]))
+    objects = scene.objects
     weather = WORLD.weathers[scene.weather]
     time = WORLD.times[scene.time]
     styles = ("plain",) if words < 12 else ("plain", "plain", "sentences", "noun", "listed")
@@ -81,13 +80,18 @@ def _word(scene: Scene, words: int, rng: random.Random, plain: float) -> _Wordin
 def _facts(said: _Wording, rng: random.Random, scene: Scene) -> list[Fact]:
     """All facts, in the order in which they are tried."""
     dull = {"day": 1.5, "clear": 1.5}
+    emphasis = {"large": 0.5, "normal": 1.0, "small": 1.2}
+    salience = [rng.random() * emphasis[thing.size] for thing in said.objects]
+    ranks = {
+        i: rank for rank, i in enumerate(sorted(range(len(salience)), key=salience.__getitem__))
+    }
     keyed = [
         (1.5 + 3 * rng.random(), ("ground", 0)),
         (2.5 + 3 * rng.random() + dull.get(scene.time, 0.0), ("time", 0)),
         (2.5 + 3 * rng.random() + dull.get(scene.weather, 0.0), ("weather", 0)),
     ]
     for i, thing in enumerate(said.objects):
-        keyed.append((0.0 if i == 0 else i + 2 * rng.random(), ("object", i)))
+        keyed.append((ranks[i] and ranks[i] + 2 * rng.random(), ("object", i)))
         if thing.size != "normal":
             keyed.append((4.5 + 3 * rng.random(), ("size", i)))
         keyed.append((5.5 + 3 * rng.random(), ("place", i)))
