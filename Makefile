@@ -8,13 +8,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup demo test lint format bench postcards-train postcards-eval clean
+.PHONY: help setup demo test lint format strips bench postcards-train postcards-eval clean
 
 help:
 	@echo "make demo             play the default study on the bundled models, name the report"
 	@echo "make test             run every test"
 	@echo "make lint             check style and types"
 	@echo "make format           mend style"
+	@echo "make strips           draw the README's picture from the run of make demo"
 	@echo "make bench            measure the engine against a plain loop"
 	@echo "make postcards-train  train the bundled models from nothing (hours; can be stopped)"
 	@echo "make postcards-eval   measure the bundled models and rewrite docs/postcards.md"
@@ -44,6 +45,9 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+strips: $(INSTALLED)
+	$(BIN)/python docs/strips.py runs/quickstart
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/loop.py
