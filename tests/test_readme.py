@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import toy_study
+from driftloop_toys.studies import toy_study
 from typer.testing import CliRunner
 
 import driftloop

@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from conftest import toy_data, toy_study
+from driftloop_toys.studies import toy_data, toy_study
 
 import driftloop
 from driftloop.errors import StudyError

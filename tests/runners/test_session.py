@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from conftest import toy_data, toy_study
+from driftloop_toys.studies import toy_data, toy_study
 from PIL import Image
 
 import driftloop
@@ -197,9 +197,7 @@ def test_a_micro_batch_that_is_not_set_is_probed_and_kept(tmp_path: Path) -> Non
 
 
 PLAYER = """
-import sys
-sys.path.insert(0, {tests!r})
-from conftest import toy_data
+from driftloop_toys.studies import toy_data
 from driftloop.runners import Session
 from driftloop.study import load_study
 data = toy_data(rounds=60)
@@ -219,7 +217,7 @@ def test_killed_at_random_moments(tmp_path: Path, toy_environment: dict[str, str
     for model in data["models"].values():
         model["delay"] = 0.002
     expected = play(load_study(data), tmp_path / "whole")
-    code = PLAYER.format(tests=str(Path(__file__).parents[1]), folder=str(tmp_path / "killed"))
+    code = PLAYER.format(folder=str(tmp_path / "killed"))
     dice = random.Random(8)
     kills = progress = 0
     for _ in range(200):

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import toy_study
+from driftloop_toys.studies import toy_study
 
 import driftloop
 from driftloop.store import examine, open_run
