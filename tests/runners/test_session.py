@@ -200,7 +200,7 @@ PLAYER = """
 from driftloop_toys.studies import toy_data
 from driftloop.runners import Session
 from driftloop.study import load_study
-data = toy_data(rounds=60)
+data = toy_data(rounds=200)
 for model in data["models"].values():
     model["delay"] = 0.002
 with Session(load_study(data), {folder!r}) as session:
@@ -213,7 +213,7 @@ print("finished", flush=True)
 
 @pytest.mark.timeout(240)
 def test_killed_at_random_moments(tmp_path: Path, toy_environment: dict[str, str]) -> None:
-    data = toy_data(rounds=60)
+    data = toy_data(rounds=200)
     for model in data["models"].values():
         model["delay"] = 0.002
     expected = play(load_study(data), tmp_path / "whole")
