@@ -43,7 +43,7 @@ def test_pictures_come_back_as_they_were(tmp_path_factory, pixels) -> None:
     files = ImageFiles(tmp_path_factory.mktemp("images"))
     image = Image.fromarray(pixels)
     digest = image_digest(image)
-    files.put(image, digest)
+    files.put({digest: image})
     again = ImageFiles(files.folder)
     assert np.array_equal(np.asarray(again.get(digest)), pixels)
     assert again.intact(digest)

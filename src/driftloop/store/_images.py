@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
@@ -14,6 +15,8 @@ from ..errors import StoreError
 from ..steps import image_digest
 
 CACHED_IMAGES = 512
+WRITERS = 8
+"""Pictures that are written at the same time."""
 
 
 class ImageFiles:
@@ -32,17 +35,28 @@ class ImageFiles:
         """Where a picture's file is, or would be."""
         return self.folder / digest[:2] / f"{digest}.png"
 
-    def put(self, image: Image.Image, digest: str) -> None:
-        """Write a picture so that its file is either complete or not there.
+    def put(self, images: Mapping[str, Image.Image]) -> None:
+        """Write pictures, by digest, so that each file is either complete or not there.
 
         Raises:
             OSError: The disk is full or the folder cannot be written.
         """
-        self._remember(digest, image)
-        path = self.path(digest)
-        if path.exists():
-            return
-        self._make_folder(path.parent)
+        for digest, image in images.items():
+            self._remember(digest, image)
+        fresh = {self.path(d): image for d, image in images.items() if not self.path(d).exists()}
+        folders = {path.parent for path in fresh}
+        for folder in folders:
+            self._make_folder(folder)
+        # Waiting for the disk is most of it, and that can be done for all of them at once.
+        if len(fresh) == 1:
+            self._write(*next(iter(fresh.items())))
+        elif fresh:
+            with ThreadPoolExecutor(WRITERS) as pool:
+                list(pool.map(self._write, fresh, fresh.values()))
+        for folder in folders:
+            _sync_folder(folder)
+
+    def _write(self, path: Path, image: Image.Image) -> None:
         handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as stream:
@@ -53,7 +67,6 @@ class ImageFiles:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
 
     def get(self, digest: str) -> Image.Image:
         """Read a picture.

@@ -240,12 +240,15 @@ class Run:
             return
         if self._session is None:
             raise RuntimeError("begin() a session before committing steps to it")
-        fresh = [step for step in steps if isinstance(step.outcome, Output)]
+        fresh = [step.outcome for step in steps if isinstance(step.outcome, Output)]
         try:
-            for step in fresh:
-                outcome = step.outcome
-                if isinstance(outcome, Output) and isinstance(outcome.content, Image.Image):
-                    self.images.put(outcome.content, outcome.reference.value)
+            self.images.put(
+                {
+                    outcome.reference.value: outcome.content
+                    for outcome in fresh
+                    if isinstance(outcome.content, Image.Image)
+                }
+            )
         except OSError as error:
             raise StoreError(f"{self.images.folder}: cannot be written: {error}") from error
         share = seconds / max(len(fresh), 1)
@@ -264,7 +267,7 @@ class Run:
     def put_image(self, image: Image.Image, digest: str) -> None:
         """Keep a picture that a prompt brings."""
         try:
-            self.images.put(image, digest)
+            self.images.put({digest: image})
         except OSError as error:
             raise StoreError(f"{self.images.folder}: cannot be written: {error}") from error
 
