@@ -52,12 +52,10 @@ def engine(session: Session) -> tuple[float, float]:
     inside = 0.0
     started = time.perf_counter()
     while batch := session.ask():
-        before = time.perf_counter()
         inputs = session.inputs(batch)
-        inside -= time.perf_counter() - before
-        outcomes = session.play(batch)
+        before = time.perf_counter()
+        outcomes = session.players[batch.model].play(inputs, batch.seeds)
         inside += time.perf_counter() - before
-        del inputs
         session.tell(batch, outcomes)
     return time.perf_counter() - started, inside
 

@@ -10,7 +10,6 @@ STAGES = (
     ("pictograms", ()),
     ("train_autoencoder", ("--minutes", "24")),
     ("train_text", ("--minutes", "16")),
-    ("train_decoder", ("--minutes", "8")),
     ("train_captioner", ("--minutes", "40")),
     ("train_unet", ("--minutes", "84")),
     ("export", ()),

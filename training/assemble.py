@@ -11,7 +11,7 @@ from diffusers import (
 )
 from torch import nn
 
-from training import train_autoencoder, train_decoder, train_text
+from training import train_autoencoder, train_text
 from training.common import load
 
 SCHEDULE = {
@@ -31,8 +31,6 @@ def autoencoder() -> AutoencoderTiny:
         raise FileNotFoundError("train the autoencoder first: python -m training.train_autoencoder")
     model = train_autoencoder.build()
     model.load_state_dict(state["average"])
-    if later := load(train_decoder.CHECKPOINT):
-        model.decoder.load_state_dict(later["average"])
     return model.eval().requires_grad_(False)
 
 

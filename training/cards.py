@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from driftloop.postcards import WORLD
-from training import train_autoencoder, train_captioner, train_decoder, train_text, train_unet
+from training import train_autoencoder, train_captioner, train_text, train_unet
 from training.common import load
 from training.export import WEIGHTS
 
@@ -45,7 +45,6 @@ def lengths() -> dict[str, str]:
     out = {}
     for name, module in (
         ("autoencoder", train_autoencoder),
-        ("decoder", train_decoder),
         ("text encoders", train_text),
         ("UNet", train_unet),
         ("captioner", train_captioner),

@@ -17,7 +17,7 @@ from driftloop_toys.studies import toy_data, toy_study
 from PIL import Image
 
 import driftloop
-from driftloop.errors import StoreError, StudyError
+from driftloop.errors import ModelError, StoreError, StudyError
 from driftloop.models import get_backend
 from driftloop.runners import Session
 from driftloop.store import open_run
@@ -150,6 +150,13 @@ def test_changed_weights_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(backend, "locate", lambda *a: locate(*a)._replace(identity="retrained"))
     with pytest.raises(StudyError, match="weights of model 'draw' are not those"):
         driftloop.run(toy_study(rounds=9), tmp_path / "1", progress=False)
+
+
+def test_a_model_that_cannot_be_played_is_told(tmp_path: Path) -> None:
+    data = toy_data()
+    data["models"]["draw"]["fails_on"] = "prompt"  # as all of its own samples do
+    with pytest.raises(ModelError, match=r"model 'draw' loads but cannot be played.*the toy broke"):
+        Session(load_study(data), tmp_path / "1")
 
 
 def test_one_player_a_folder(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ package can add one; its library is imported when a model is loaded, not before.
 * :class:`Backend` checks a model's settings and loads it.
 * :class:`Player` is a loaded model: inputs and seeds in, one outcome each out.
 * :func:`get_backend`, :func:`backend_names`, :func:`guess_backend` find backends.
-* :func:`check_invariance` tells whether a player's outputs depend on the batch's company.
+* :func:`check_invariance` tells whether a player's outputs depend on the batch's company;
+  :func:`difference` how far two of them are apart.
 * :func:`probe_batch_size`, :func:`time_batch` measure how it is best played.
 * :func:`recall`, :func:`remember` keep what this machine has learnt about a model.
 """
@@ -15,7 +16,7 @@ from ._memory import recall, remember
 from ._probe import SIZES, probe_batch_size, time_batch
 from ._protocols import Backend, Located, Player, Settings
 from ._registry import backend_names, get_backend, guess_backend
-from ._selftest import Invariance, check_invariance
+from ._selftest import Invariance, check_invariance, difference
 
 __all__ = [
     "SIZES",
@@ -26,6 +27,7 @@ __all__ = [
     "Settings",
     "backend_names",
     "check_invariance",
+    "difference",
     "get_backend",
     "guess_backend",
     "probe_batch_size",

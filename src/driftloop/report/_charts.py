@@ -158,8 +158,9 @@ def _rows(name: str | None, arm: ArmDrift, last: int, with_start: bool) -> list[
     for round in sorted({r for r in TABLE_ROUNDS if arm.first_round <= r < last} | {last}):
         at = round - 1
         row = [] if name is None else [name]
-        count = arm.first.own.trajectories[at] if round else arm.start.own.trajectories[0]  # type: ignore[union-attr]
-        row += [str(round), str(count)]
+        # Only an arm that has a start has a round 0.
+        counted = arm.first.own if round or arm.start is None else arm.start.own
+        row += [str(round), str(counted.trajectories[at if round else 0])]
         if with_start:
             parts = (arm.start.own, arm.start.others) if arm.start else ()
             row += [describe(part, round) for part in parts] or ["", ""]

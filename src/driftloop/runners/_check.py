@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any, NamedTuple
 
-import numpy as np
 import psutil
 from PIL import Image
 from pydantic import ValidationError
@@ -15,6 +14,7 @@ from ..models import (
     SIZES,
     Invariance,
     check_invariance,
+    difference,
     get_backend,
     guess_backend,
     remember,
@@ -96,21 +96,12 @@ def check_model(path: str, *, backend: str | None = None, **settings: Any) -> Mo
         limits=limits,
         batch_size=size,
         invariance=check_invariance(player),
-        across_sizes=_apart(example, singly),
+        across_sizes=difference(example, singly),
         seconds=seconds,
         load_seconds=load_seconds,
         memory_bytes=_memory() - before,
         example=example,
     )
-
-
-def _apart(one: Output, other: object) -> float:
-    if not isinstance(other, Output):
-        return float("nan")
-    if isinstance(one.content, str) or isinstance(other.content, str):
-        return float(one.content != other.content)
-    a, b = np.asarray(one.content, dtype=float), np.asarray(other.content, dtype=float)
-    return float(np.abs(a - b).mean())
 
 
 def _memory() -> int:

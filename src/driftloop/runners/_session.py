@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import StoreError, StudyError
+from ..errors import ModelError, StoreError, StudyError
 from ..models import Player, check_invariance, probe_batch_size, recall, remember
 from ..prompts import Prompt
 from ..scheduler import Course, Played, Scheduler, Seat
@@ -154,7 +154,8 @@ class Session:
         details = known.get(player.fingerprint, {})
         if "invariance" not in details:
             say(f"testing {seat.name}: does an answer depend on the batch's company?")
-            details["invariance"] = check_invariance(player)._asdict()
+            with _playable(seat):
+                details["invariance"] = check_invariance(player)._asdict()
         details.update(
             settings=seat.settings.model_dump(mode="json"),
             identity=seat.located.identity,
@@ -261,9 +262,21 @@ def _load(seat: SeatSpec, run: Run, say: Say) -> Player:
     )
     if size is None:
         say(f"finding the best micro-batch of {seat.name}")
-        size, seconds = probe_batch_size(player)
+        with _playable(seat):
+            size, seconds = probe_batch_size(player)
         remember(seat.located.identity, seat.choices, batch_size=size, seconds=seconds)
     return player.resized(int(size))
+
+
+@contextmanager
+def _playable(seat: SeatSpec) -> Iterator[None]:
+    """A model that cannot answer its own samples is an error to mend, before anything is played."""
+    try:
+        yield
+    except Exception as error:
+        raise ModelError(
+            f"model '{seat.name}' loads but cannot be played: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _checked(player: Player, outcomes: Iterable[Any], count: int) -> list[Output | Failure]:
