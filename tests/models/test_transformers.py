@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.stats import chisquare
 
-from driftloop.models.transformers import GumbelSampling, TransformersSettings, cut_to_budget
+from driftloop.models._budget import cut_to_budget
+from driftloop.models._sampling import GumbelSampling
+from driftloop.models.transformers import TransformersSettings
 
 torch = pytest.importorskip("torch")
 

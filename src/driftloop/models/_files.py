@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from functools import lru_cache
 from pathlib import Path
 
 from ..errors import ModelError
 from ._protocols import Located
 
 BUNDLED = "bundled:"
+DECIDING = {".json", ".safetensors", ".bin", ".txt", ".jinja", ".model"}
+"""Suffixes of the files that decide what a model answers."""
 
 
 def find_folder(path: str, revision: str | None = None) -> Path | None:
@@ -70,22 +73,23 @@ def _identity(folder: Path) -> str:
     """Hash a model's files: those of a hub snapshot are named by their own hash already."""
     if folder.parent.name == "snapshots":
         return f"hub:{folder.parent.parent.name}@{folder.name}"
+    files = [f for f in sorted(folder.rglob("*")) if f.is_file() and f.suffix in DECIDING]
+    stats = [file.stat() for file in files]
+    return _hash(folder, tuple(files), tuple((stat.st_size, stat.st_mtime_ns) for stat in stats))
+
+
+@lru_cache
+def _hash(folder: Path, files: tuple[Path, ...], _unchanged: tuple[tuple[int, int], ...]) -> str:
+    """Hash files once in a process, for a sweep asks for them with each of its settings."""
     hasher = hashlib.blake2b(digest_size=16)
-    for file in sorted(folder.rglob("*")):
-        if file.is_file() and file.suffix in {
-            ".json",
-            ".safetensors",
-            ".bin",
-            ".txt",
-            ".jinja",
-            ".model",
-        }:
-            hasher.update(file.relative_to(folder).as_posix().encode())
-            with file.open("rb") as stream:
-                hasher.update(hashlib.file_digest(stream, "sha256").digest())
+    for file in files:
+        hasher.update(file.relative_to(folder).as_posix().encode())
+        with file.open("rb") as stream:
+            hasher.update(hashlib.file_digest(stream, "sha256").digest())
     return f"files:{hasher.hexdigest()}"
 
 
+@lru_cache
 def _on_hub(name: str, revision: str | None) -> Located:
     offline = os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
     try:

@@ -88,10 +88,11 @@ class Backend(Protocol):
         ...
 
     def locate(self, settings: Any) -> Located:
-        """Find the model without loading it.
+        """Find the model without loading it; asked once for each of its settings in a study.
 
         Raises:
-            ModelError: It does not exist, or is not of a kind that this backend runs.
+            ModelError: It does not exist, is not of a kind that this backend runs, or cannot do
+                what the settings ask.
         """
         ...
 

@@ -1,13 +1,7 @@
-"""Captioners that transformers runs: whatever ``AutoModelForImageTextToText`` loads.
-
-Batched ``generate`` has no source of randomness for each sample, so the seed draws Gumbel noise on
-the filtered logits of its own sample and greedy decoding does the rest: exactly sampling, with one
-caption a seed whatever the batch (Gumbel-max trick; Maddison et al. 2014, arXiv 1411.0030).
-"""
+"""Captioners that transformers runs: whatever ``AutoModelForImageTextToText`` loads."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -18,8 +12,10 @@ from pydantic import Field, model_validator
 
 from ..errors import ModelError
 from ..steps import Failure, Output, Role
-from . import _files, _torch
+from . import _files, _telling, _torch
+from ._budget import caption
 from ._protocols import Located, Player, Settings
+from ._sampling import Counter, GumbelSampling
 
 TOKENS_PER_WORD = 4
 """Room for a caption's tokens: far more than a budget's words need, so that the budget and not
@@ -31,8 +27,10 @@ class TransformersSettings(Settings):
 
     revision: str | None = None
     """Branch, tag or commit on the hub."""
-    instruction: str = "Describe this picture."
-    """What the captioner is told; ``{words}`` stands for the word budget."""
+    instruction: str | None = None
+    """What the captioner is told; ``{words}`` stands for the word budget. By default "Describe this
+    picture." for a model that chats, and nothing for one that goes on from a text (GIT, BLIP,
+    BLIP-2, PaliGemma), which then captions in its own way."""
     words: Annotated[int, Field(ge=1, le=4000)] | None = None
     """Word budget. What a caption has beyond it is cut at a sentence end, and recorded."""
     temperature: Annotated[float, Field(ge=0, le=10)] = 0.0
@@ -48,7 +46,7 @@ class TransformersSettings(Settings):
 
     @model_validator(mode="after")
     def _budget_is_told(self) -> TransformersSettings:
-        if "{words}" in self.instruction and self.words is None:
+        if "{words}" in (self.instruction or "") and self.words is None:
             raise ValueError("the instruction says {words}, but no word budget 'words' is set")
         return self
 
@@ -74,13 +72,18 @@ class TransformersBackend:
                 f"{settings.path}: no config.json with a model_type there, so it is not a "
                 f'transformers model; a generator wants backend = "diffusers"'
             )
+        if located.folder and settings.instruction and not _telling.can_be_told(located.folder):
+            raise ModelError(_cannot_be_told(settings.path))
         return located
 
     def load(self, settings: TransformersSettings, located: Located) -> Player:
         """Load model and processor onto their device."""
         what = (located.identity, settings.dtype, settings.device)
+        weights = _torch.load_once(what, lambda: _load_weights(settings, located))
+        if settings.instruction and weights.way == "picture":
+            raise ModelError(_cannot_be_told(settings.path))
         return TransformersCaptioner(
-            weights=_torch.load_once(what, lambda: _load_weights(settings, located)),
+            weights=weights,
             options=settings.model_dump(
                 exclude={"path", "revision", "batch_size", "device", "dtype"}
             ),
@@ -93,6 +96,12 @@ class TransformersBackend:
 class _Weights:
     model: Any
     processor: Any
+    """Shows and tells; where nothing can be told, only an image processor."""
+    tokenizer: Any
+
+    @property
+    def way(self) -> _telling.Way:
+        return _telling.way_of(self.model, self.processor)
 
 
 @dataclass(frozen=True)
@@ -133,71 +142,66 @@ class TransformersCaptioner:
     @property
     def instruction(self) -> str:
         """What the captioner is told."""
-        return str(self.options["instruction"]).replace("{words}", str(self.options["words"]))
+        told = self.options["instruction"]
+        if told is None:
+            told = _telling.DEFAULT_TOLD if self.weights.way == "chat" else ""
+        return str(told).replace("{words}", str(self.options["words"]))
 
     def play(self, inputs: Sequence[Image.Image], seeds: Sequence[int]) -> list[Output | Failure]:
-        """Describe one picture each."""
+        """Describe one picture each.
+
+        Pictures of one size are played together: where a size decides how many tokens a picture
+        takes, the shape would else depend on the company.
+        """
+        outcomes: dict[int, Output | Failure] = {}
+        for size in dict.fromkeys(image.size for image in inputs):
+            places = [place for place, image in enumerate(inputs) if image.size == size]
+            answers = self._play([inputs[at] for at in places], [seeds[at] for at in places])
+            outcomes.update(zip(places, answers, strict=True))
+        return [outcomes[place] for place in range(len(inputs))]
+
+    def _play(self, images: list[Image.Image], seeds: list[int]) -> list[Output]:
         torch = _torch.import_torch()
-        features = self._features(_torch.pad(list(inputs), self.batch_size))
-        room = self.options["max_tokens"] or TOKENS_PER_WORD * (self.options["words"] or 128)
+        padded = _torch.pad(images, self.batch_size)
+        counter = Counter()
         with torch.inference_mode(), _torch.quietly():
+            features = _telling.features(self.model, self.processor, padded, self.instruction)
             tokens = self.model.generate(
                 **features,
                 do_sample=False,
                 num_beams=1,
-                max_new_tokens=room,
-                logits_processor=self._sampling(_torch.pad(list(seeds), self.batch_size)),
+                max_new_tokens=self._room(features),
+                logits_processor=[counter, *self._sampling(_torch.pad(seeds, self.batch_size))],
             )
-        answers = tokens[:, features["input_ids"].shape[1] :].tolist()
-        return [self._output(answer) for answer in answers[: len(inputs)]]
+        answers = tokens[:, tokens.shape[1] - counter.tokens :].tolist()
+        return [self._output(answer) for answer in answers[: len(images)]]
 
-    def _features(self, images: list[Image.Image]) -> Any:
-        talks = [
-            [
-                {
-                    "role": "user",
-                    "content": [
-                        {"type": "image", "image": image},
-                        {"type": "text", "text": self.instruction},
-                    ],
-                }
-            ]
-            for image in images
-        ]
-        features = self.processor.apply_chat_template(
-            talks,
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            processor_kwargs={"padding": True},
-        )
-        return features.to(self.model.device, dtype=self.model.dtype)
+    def _room(self, features: dict[str, Any]) -> int:
+        room = int(self.options["max_tokens"] or TOKENS_PER_WORD * (self.options["words"] or 128))
+        left = _telling.room_left(self.model, features)
+        return room if left is None else min(room, left)
 
     def _sampling(self, seeds: list[int]) -> list[Any]:
         if self.options["temperature"] == 0:
             return []
         return [GumbelSampling(seeds, self.options["temperature"], self.options["top_p"])]
 
-    def _output(self, tokens: list[int]) -> Output | Failure:
-        ends = self.model.generation_config.eos_token_id
-        ends = {ends} if isinstance(ends, int) else set(ends or [])
+    def _output(self, tokens: list[int]) -> Output:
+        ends = _telling.end_tokens(self.model, self.weights.tokenizer)
         length = next((i for i, token in enumerate(tokens) if token in ends), None)
-        flags = [] if length is not None else ["unfinished"]
-        text = self.processor.decode(tokens[:length], skip_special_tokens=True)
-        text, cut_text = cut_to_budget(" ".join(text.split()), self.options["words"])
-        if cut_text:
-            flags.append("over budget")
-        if not text:
-            flags.append("empty")
-        written = len(tokens) if length is None else length
-        return Output(text, tokens_read=written, cut_text=cut_text, flags=tuple(flags))
+        return caption(
+            self.weights.tokenizer.decode(tokens[:length], skip_special_tokens=True),
+            self.options["words"],
+            tokens=len(tokens) if length is None else length,
+            finished=length is not None,
+        )
 
     def limits(self) -> dict[str, Any]:
         """Architecture, instruction, parameters, number format, device."""
         return {
             "architecture": type(self.model).__name__,
             "instruction": self.instruction,
+            "told by": self.weights.way,
             "parameters": sum(weight.numel() for weight in self.model.parameters()),
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "device": str(self.model.device),
@@ -213,49 +217,6 @@ class TransformersCaptioner:
         return pictures
 
 
-class GumbelSampling:
-    """Adds each sample's own Gumbel noise to its filtered logits (a LogitsProcessor)."""
-
-    def __init__(self, seeds: Sequence[int], temperature: float, top_p: float) -> None:
-        self._generators = _torch.generators(seeds)
-        self._temperature = temperature
-        self._top_p = top_p
-
-    def __call__(self, input_ids: Any, scores: Any) -> Any:
-        """Return logits whose maximum is a sample. Shapes: (batch, length), (batch, vocabulary)."""
-        torch = _torch.import_torch()
-        logits = torch.log_softmax(scores.float() / self._temperature, dim=-1)
-        if self._top_p < 1:
-            ranked, order = logits.sort(dim=-1, descending=True, stable=True)
-            before = ranked.exp().cumsum(dim=-1) - ranked.exp()
-            outside = (before >= self._top_p).scatter(1, order, before >= self._top_p)
-            logits = logits.masked_fill(outside, -torch.inf)
-        uniform = torch.stack(
-            [torch.rand(logits.shape[1], generator=generator) for generator in self._generators]
-        )
-        tiny = torch.finfo(uniform.dtype).tiny
-        exponential = (-torch.log(uniform.clamp_min(tiny))).clamp_min(tiny)
-        noise = -torch.log(exponential)
-        return logits + noise.to(logits.device)
-
-
-def cut_to_budget(text: str, words: int | None) -> tuple[str, str]:
-    """Split a caption into what its budget allows and the rest, at a sentence end if there is one.
-
-    >>> cut_to_budget("A cat sits. It is very old.", 4)
-    ('A cat sits.', 'It is very old.')
-    >>> cut_to_budget("A cat sits.", 4)
-    ('A cat sits.', '')
-    """
-    spans = [match.end() for match in re.finditer(r"\S+", text)]
-    if words is None or len(spans) <= words:
-        return text, ""
-    room = text[: spans[words - 1]]
-    ends = [match.end() for match in re.finditer(r"[.!?](?=\s|$)", room)]
-    at = ends[-1] if ends else len(room)
-    return text[:at], text[at:].lstrip()
-
-
 def _load_weights(settings: TransformersSettings, located: Located) -> _Weights:
     _torch.import_torch()
     try:
@@ -267,18 +228,26 @@ def _load_weights(settings: TransformersSettings, located: Located) -> _Weights:
     revision = {"revision": settings.revision} if settings.revision else {}
     try:
         with _torch.quietly(bars=located.folder is None):
-            processor = transformers.AutoProcessor.from_pretrained(source, **revision)
             model = transformers.AutoModelForImageTextToText.from_pretrained(
                 source, dtype=_torch.pick_dtype(settings.dtype, device), **revision
             )
-    except (OSError, ValueError, KeyError, ImportError) as error:
+            if model.config.model_type in _telling.PICTURE_ONLY:
+                processor = transformers.AutoImageProcessor.from_pretrained(source, **revision)
+                tokenizer = transformers.AutoTokenizer.from_pretrained(source, **revision)
+            else:
+                processor = transformers.AutoProcessor.from_pretrained(source, **revision)
+                tokenizer = processor.tokenizer
+    except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
         raise ModelError(f"{settings.path}: transformers cannot load it: {error}") from error
-    if getattr(processor, "chat_template", None) is None:
-        raise ModelError(
-            f"{settings.path}: its processor has no chat template, so it cannot be instructed"
-        )
-    processor.tokenizer.padding_side = "left"
-    return _Weights(model.to(device).eval(), processor)
+    tokenizer.padding_side = "left"
+    return _Weights(model.to(device).eval(), processor, tokenizer)
+
+
+def _cannot_be_told(path: str) -> str:
+    return (
+        f"{path}: a model of this kind takes a picture and no text: leave out 'instruction' "
+        f"(captions are still cut to 'words')"
+    )
 
 
 backend = TransformersBackend()

@@ -85,7 +85,7 @@ def _seat(
     except ValidationError as error:
         prefix = ("arms", "settings", model) if changes else ("models", model)
         raise StudyError(explain(error, where, backend.settings, prefix)) from error
-    place = (spec.backend, settings.model_dump_json(include={"path", "revision", "variant"}))
+    place = (spec.backend, settings.model_dump_json(exclude={"batch_size"}))
     if place not in located:
         try:
             located[place] = backend.locate(settings)

@@ -1,0 +1,39 @@
+"""Word budgets: what a caption may have, and what it had beyond."""
+
+from __future__ import annotations
+
+import re
+
+from ..steps import Output
+
+
+def cut_to_budget(text: str, words: int | None) -> tuple[str, str]:
+    """Split a caption into what its budget allows and the rest, at a sentence end if there is one.
+
+    >>> cut_to_budget("A cat sits. It is very old.", 4)
+    ('A cat sits.', 'It is very old.')
+    >>> cut_to_budget("A cat sits.", 4)
+    ('A cat sits.', '')
+    """
+    spans = [match.end() for match in re.finditer(r"\S+", text)]
+    if words is None or len(spans) <= words:
+        return text, ""
+    room = text[: spans[words - 1]]
+    ends = [match.end() for match in re.finditer(r"[.!?](?=\s|$)", room)]
+    at = ends[-1] if ends else len(room)
+    return text[:at], text[at:].lstrip()
+
+
+def caption(text: str, words: int | None, *, tokens: int | None, finished: bool) -> Output:
+    """Make the output of a captioner, with what is odd about it.
+
+    Args:
+        text: What it wrote; white space counts as one blank.
+        words: Its word budget.
+        tokens: Tokens that it wrote.
+        finished: Whether it came to an end by itself.
+    """
+    text, cut_text = cut_to_budget(" ".join(text.split()), words)
+    odd = {"unfinished": not finished, "over budget": bool(cut_text), "empty": not text}
+    flags = tuple(flag for flag, is_so in odd.items() if is_so)
+    return Output(text, tokens_read=tokens, cut_text=cut_text, flags=flags)
