@@ -10,10 +10,12 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+import tiny_captioners  # noqa: F401  (it registers families)
+import tiny_chatters  # noqa: F401
 import torch
 from driftloop_toys.studies import toy_data
 from PIL import Image
-from tiny_captioners import FAMILIES, PICTURE_ONLY
+from tiny_parts import FAMILIES, PICTURE_ONLY
 
 from driftloop.errors import ModelError, StudyError
 from driftloop.models import _telling as telling
@@ -36,7 +38,10 @@ def load(folder: Path, **settings: Any) -> Any:
 @pytest.fixture(scope="module", params=FAMILIES)
 def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("captioner")
-    FAMILIES[request.param](folder)
+    family = FAMILIES[request.param]
+    for package in family.needs:
+        pytest.importorskip(package)
+    family.build(folder)
     return folder
 
 
@@ -168,14 +173,14 @@ def test_what_it_is_told_decides_what_it_says(checkpoint: Path, told: dict[str, 
         return
     said = []
     for instruction in ("Describe this picture.", "A ship"):
-        player = load(checkpoint, instruction=instruction, max_tokens=TOKENS, dtype="float32")
+        player = load(checkpoint, instruction=instruction, max_tokens=TOKENS, temperature=1.0)
         said.append(player.play(player.samples(1), [1])[0].content)
         assert player.limits()["instruction"] == instruction
     assert said[0] != said[1]
 
 
 def test_a_study_that_tells_what_cannot_be_told_is_refused(tmp_path: Path) -> None:
-    FAMILIES["ViT-GPT2"](tmp_path)
+    FAMILIES["ViT-GPT2"].build(tmp_path)
     look = {"backend": "transformers", "path": str(tmp_path), "words": 20}
     study = toy_data()
     study["models"]["look"] = look
@@ -189,7 +194,7 @@ def test_positions_are_not_overrun(checkpoint: Path) -> None:
     player = load(checkpoint, max_tokens=5000, batch_size=1)
     text = player.model.config.get_text_config(decoder=True)
     positions = getattr(text, "max_position_embeddings", None)
-    if positions is None or positions > 300:
-        pytest.skip("it has no few positions")
+    if positions is None:
+        pytest.skip("its positions are relative")
     output = player.play(player.samples(1), [1])[0]
     assert output.tokens_read <= positions

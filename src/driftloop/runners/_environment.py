@@ -11,8 +11,8 @@ from typing import Any
 import psutil
 
 PACKAGES = (
-    "driftloop", "torch", "diffusers", "transformers", "tokenizers", "safetensors", "accelerate",
-    "numpy", "pillow",
+    "driftloop", "torch", "torchvision", "diffusers", "transformers", "tokenizers", "safetensors",
+    "accelerate", "peft", "numpy", "pillow", "openai",
 )  # fmt: skip
 
 
