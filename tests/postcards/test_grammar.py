@@ -4,14 +4,23 @@ import random
 
 import pytest
 
-from driftloop.postcards import PlacedObject, Scene, caption, parse, sample_scene
+from driftloop.postcards import (
+    LOOKS,
+    SETTINGS,
+    Look,
+    PlacedObject,
+    Scene,
+    caption,
+    parse,
+    sample_scene,
+)
 from driftloop.postcards.grammar import FEWEST_WORDS, relation
 
 
 def contradictions(scene: Scene, text: str) -> list[str]:
     read = parse(text)
     wrong = [f"unplaced {word}" for word in read.unplaced]
-    for role in ("ground", "time", "weather"):
+    for role in SETTINGS:
         said = getattr(read, role)
         if said not in (None, getattr(scene, role)):
             wrong.append(f"{role}: {said}")
@@ -23,7 +32,7 @@ def contradictions(scene: Scene, text: str) -> list[str]:
             wrong.append(f"no {thing.name}")
             continue
         real = there[thing.name]
-        for key in ("count", "size", "place"):
+        for key in ("count", "size", "place", "tint"):
             said = getattr(thing, key)
             if said not in (None, getattr(real, key)):
                 wrong.append(f"{thing.name} {key}: {said}")
@@ -35,11 +44,12 @@ def contradictions(scene: Scene, text: str) -> list[str]:
 
 @pytest.mark.parametrize("words", [5, 10, 15, 20, 30, 40])
 @pytest.mark.parametrize("plain", [0.0, 0.9])
-def test_captions_are_truthful_and_keep_their_budget(words: int, plain: float) -> None:
+@pytest.mark.parametrize("look", LOOKS)
+def test_captions_are_truthful_and_keep_their_budget(words: int, plain: float, look: Look) -> None:
     rng = random.Random(words)
-    for _ in range(1500):
+    for _ in range(500):
         scene = sample_scene(rng)
-        text = caption(scene, words, rng, plain=plain)
+        text = caption(scene, words, rng, plain=plain, look=look)
         assert contradictions(scene, text) == [], (text, scene)
         assert len(text.split()) <= max(words, FEWEST_WORDS), text
         assert text.endswith(".")

@@ -6,9 +6,17 @@ from collections import Counter
 import pytest
 
 from driftloop.errors import ModelError
-from driftloop.postcards import WORLD, bundled_names, bundled_path, held_out, sample_scene
+from driftloop.postcards import (
+    SETTINGS,
+    WORLD,
+    bundled_names,
+    bundled_path,
+    held_out,
+    prior,
+    sample_scene,
+)
 from driftloop.postcards.parser import lexicon
-from driftloop.postcards.world import GROUND_PLACES, SKY_PLACES
+from driftloop.postcards.world import GROUND_PLACES, SKY_PLACES, TINTS
 
 
 def test_every_preference_names_a_setting() -> None:
@@ -16,8 +24,21 @@ def test_every_preference_names_a_setting() -> None:
     for thing in WORLD.things.values():
         assert set(thing.likes) <= known, thing.name
         assert thing.kind in WORLD.kinds
+        assert thing.colour in ("", *TINTS[1:])
     for factors in WORLD.given_ground.values():
         assert set(factors) <= known
+    known |= set(WORLD.seasons) | set(WORLD.styles) | set(WORLD.kinds)
+    for factors in WORLD.skews.values():
+        assert set(factors) <= known
+
+
+def test_weights_of_a_role_sum_to_one() -> None:
+    for world in (WORLD, WORLD.skewed("nocturne")):
+        for role in SETTINGS:
+            total = sum(entry.weight for entry in world.settings(role).values())
+            assert total == pytest.approx(1), role
+            for ground in WORLD.grounds:
+                assert sum(prior(world, role, ground).values()) == pytest.approx(1)
 
 
 def test_no_two_things_share_a_name() -> None:
@@ -49,7 +70,12 @@ def test_scenes_are_well_formed() -> None:
         for thing in scene.objects:
             sky = WORLD.things[thing.name].sky
             assert thing.place in (SKY_PLACES if sky else GROUND_PLACES)
-            assert thing.count == 1 or thing.size == "normal"
+            assert thing.count == 1 or (thing.size, thing.tint) == ("normal", "natural")
+            assert thing.tint != WORLD.things[thing.name].colour
+            assert thing.tint == "natural" or scene.style != "sepia"
+        ground = WORLD.grounds[scene.ground]
+        assert ground.seasons or scene.season == "summer"
+        assert not (ground.indoors and any(place in SKY_PLACES for place in places))
 
 
 def test_frequencies_follow_the_file() -> None:
@@ -65,6 +91,37 @@ def test_frequencies_follow_the_file() -> None:
         assert abs(grounds[name] / n - setting.weight) < 0.012
     assert homes["ship", "sea"] > 20 * homes["ship", "forest"]
     assert homes["snowman", "snowfield"] > 20 * homes["snowman", "desert"]
+
+
+def test_a_skewed_world_has_the_same_scenes_at_other_frequencies() -> None:
+    nocturne = WORLD.skewed("nocturne")
+    rng = random.Random(4)
+    n = 8000
+    nights = {
+        world: sum(sample_scene(rng, world=world).time == "night" for _ in range(n)) / n
+        for world in (WORLD, nocturne)
+    }
+    expected = {
+        world: sum(
+            entry.weight * prior(world, "time", name)["night"]
+            for name, entry in world.grounds.items()
+        )
+        for world in nights
+    }
+    for world, share in nights.items():
+        assert share == pytest.approx(expected[world], abs=0.02)
+    assert nights[nocturne] > 1.7 * nights[WORLD]
+    assert nocturne.names == WORLD.names
+    with pytest.raises(KeyError):
+        WORLD.skewed("noon")
+
+
+def test_a_tempered_world_flattens_frequencies() -> None:
+    even = WORLD.tempered(0.0)
+    assert len({thing.weight for thing in even.things.values()}) == 1
+    assert WORLD.tempered(1.0).weight("cat", "city", "day", "clear") == WORLD.weight(
+        "cat", "city", "day", "clear"
+    )
 
 
 def test_splits_do_not_overlap() -> None:

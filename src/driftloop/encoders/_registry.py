@@ -12,7 +12,14 @@ from ..steps import Kind
 from ._protocols import Encoder
 
 GROUP = "driftloop.encoders"
-SHIPPED = {"lexical": "text", "minilm": "text", "pixels": "image"}
+SHIPPED = {
+    "lexical": "lexical:encoder",
+    "minilm": "minilm:encoder",
+    "pixels": "pixels:encoder",
+    "postcard-clip": "clip:image_encoder",
+    "postcard-clip-text": "clip:text_encoder",
+}
+"""Names of the encoders that ship, and where in this package the function is that makes each."""
 
 
 @cache
@@ -33,7 +40,8 @@ def get_encoder(name: str) -> Encoder:
         ModelError: There is none of that name, or what it needs is not installed.
     """
     if name in SHIPPED:
-        return cast(Encoder, import_module(f".{name}", __package__).encoder())
+        module, function = SHIPPED[name].split(":")
+        return cast(Encoder, getattr(import_module(f".{module}", __package__), function)())
     if name not in _entries():
         raise ModelError(
             f"no encoder '{name}'.{nearest(name, encoder_names())} "
@@ -46,12 +54,23 @@ def get_encoder(name: str) -> Encoder:
         raise ModelError(f"encoder '{name}' ({entry.value}) cannot be imported: {error}") from error
 
 
-def default_encoders(kind: Kind) -> list[Encoder]:
+def default_encoders(kind: Kind, *, postcards: bool = False) -> list[Encoder]:
     """The encoders that a report measures with: those that ship and can run here.
 
     Weight-free ones come last: where there is a model of meaning, it is read first.
-    """
-    from .minilm import is_installed
 
-    names = [name for name in ("minilm", "lexical", "pixels") if SHIPPED[name] == kind]
-    return [get_encoder(name) for name in names if name != "minilm" or is_installed()]
+    Args:
+        kind: What they take.
+        postcards: Whether all players of the run are bundled ones, whose world the encoder
+            ``postcard-clip`` knows; it knows no other.
+    """
+    from . import clip, minilm
+
+    able = {
+        "minilm": minilm.is_installed(),
+        "postcard-clip": postcards and clip.is_installed(),
+        "postcard-clip-text": postcards and clip.is_installed(),
+    }
+    order = ("minilm", "postcard-clip", "postcard-clip-text", "lexical", "pixels")
+    encoders = [get_encoder(name) for name in order if able.get(name, True)]
+    return [encoder for encoder in encoders if encoder.kind == kind]

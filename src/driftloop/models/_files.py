@@ -30,9 +30,12 @@ def find_folder(path: str, revision: str | None = None) -> Path | None:
     if folder.is_dir():
         return folder.resolve()
     if path.startswith((".", "/", "~")) or path.count("/") != 1:
+        from ..postcards import bundled_names
+
+        bundled = ", ".join(BUNDLED + name for name in bundled_names())
         raise ModelError(
             f"no model at '{path}': it is not a folder, and a name on the hub has the form "
-            f"owner/name; bundled models are bundled:postcard-sdxl and bundled:postcard-llava"
+            f"owner/name; bundled models are {bundled}"
         )
     return _hub_cache(path, revision)
 

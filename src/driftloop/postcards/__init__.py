@@ -1,18 +1,33 @@
-"""Postcards: the miniature world that the bundled models know, and nothing else."""
+"""Postcards: the miniature world that the bundled models know, and nothing else.
 
-from driftloop.postcards.bundled import bundled_names, bundled_path
-from driftloop.postcards.grammar import caption
-from driftloop.postcards.parser import Parsed, ParsedObject, Relation, parse
-from driftloop.postcards.scenes import PlacedObject, Scene, held_out, sample_scene
-from driftloop.postcards.world import WORLD, Setting, Thing, World
+* :data:`WORLD` is its statistics; :meth:`World.skewed` gives a world with others.
+* :func:`sample_scene` draws a :class:`Scene`, :func:`prior` tells how likely a setting is, and
+  :func:`refill` how likely it is where a caption leaves it open.
+* :func:`caption` tells a scene within a budget of words, :func:`parse` reads any text back into
+  what it says of a scene, :func:`score` compares the two.
+* :func:`bundled_path` says where the weights lie.
+"""
+
+from .bundled import bundled_names, bundled_path
+from .grammar import caption
+from .parser import Parsed, ParsedObject, Relation, parse
+from .refill import refill
+from .salience import LOOKS, Look, surprise
+from .scenes import PlacedObject, Scene, held_out, prior, sample_scene, thing_prior
+from .score import Score, score
+from .world import SETTINGS, WORLD, Setting, Thing, World, load_world
 
 __all__ = [
+    "LOOKS",
+    "SETTINGS",
     "WORLD",
+    "Look",
     "Parsed",
     "ParsedObject",
     "PlacedObject",
     "Relation",
     "Scene",
+    "Score",
     "Setting",
     "Thing",
     "World",
@@ -20,6 +35,12 @@ __all__ = [
     "bundled_path",
     "caption",
     "held_out",
+    "load_world",
     "parse",
+    "prior",
+    "refill",
     "sample_scene",
+    "score",
+    "surprise",
+    "thing_prior",
 ]

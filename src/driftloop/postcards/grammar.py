@@ -5,14 +5,13 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from driftloop.postcards.scenes import PlacedObject, Scene
-from driftloop.postcards.words import NUMBERS, PLACES, RELATIONS, SIZES, article, plural_of
-from driftloop.postcards.world import GROUND_PLACES, WORLD
+from .salience import Fact, Look, facts_in_order
+from .scenes import PlacedObject, Scene
+from .words import NUMBERS, PLACES, RELATIONS, SIZES, TINTS, article, plural_of
+from .world import GROUND_PLACES, WORLD
 
 FEWEST_WORDS = 4
 """A budget under this cannot always be kept: "Two fire engines." has three words already."""
-
-Fact = tuple[str, int]
 
 
 def _mostly_first(rng: random.Random, choices: tuple[str, ...]) -> str:
@@ -27,8 +26,11 @@ class _Wording:
     objects: tuple[PlacedObject, ...]
     nouns: tuple[str, ...]
     sizes: tuple[str, ...]
+    tints: tuple[str, ...]
     places: tuple[str, ...]
     ground: str
+    season: str
+    drawn: str
     time: str
     noun: str
     weather: str
@@ -66,8 +68,11 @@ def _word(scene: Scene, words: int, rng: random.Random, plain: float) -> _Wordin
         objects=objects,
         nouns=tuple(_noun(thing, plain, rng) for thing in objects),
         sizes=tuple(_mostly_first(rng, SIZES.get(t.size, ("",))) for t in objects),
+        tints=tuple(_mostly_first(rng, TINTS.get(t.tint, ("",))) for t in objects),
         places=tuple(_mostly_first(rng, PLACES[t.place]) for t in objects),
         ground=_mostly_first(rng, WORLD.grounds[scene.ground].phrases),
+        season=_mostly_first(rng, WORLD.seasons[scene.season].phrases),
+        drawn=_mostly_first(rng, WORLD.styles[scene.style].phrases),
         time=_mostly_first(rng, time.phrases),
         noun=rng.choice(time.nouns),
         weather=_mostly_first(rng, weather.phrases),
@@ -77,32 +82,9 @@ def _word(scene: Scene, words: int, rng: random.Random, plain: float) -> _Wordin
     )
 
 
-def _facts(said: _Wording, rng: random.Random, scene: Scene) -> list[Fact]:
-    """All facts, in the order in which they are tried."""
-    dull = {"day": 1.5, "clear": 1.5}
-    emphasis = {"large": 0.5, "normal": 1.0, "small": 1.2}
-    salience = [rng.random() * emphasis[thing.size] for thing in said.objects]
-    ranks = {
-        i: rank for rank, i in enumerate(sorted(range(len(salience)), key=salience.__getitem__))
-    }
-    keyed = [
-        (1.5 + 3 * rng.random(), ("ground", 0)),
-        (2.5 + 3 * rng.random() + dull.get(scene.time, 0.0), ("time", 0)),
-        (2.5 + 3 * rng.random() + dull.get(scene.weather, 0.0), ("weather", 0)),
-    ]
-    for i, thing in enumerate(said.objects):
-        keyed.append((ranks[i] and ranks[i] + 2 * rng.random(), ("object", i)))
-        if thing.size != "normal":
-            keyed.append((4.5 + 3 * rng.random(), ("size", i)))
-        keyed.append((5.5 + 3 * rng.random(), ("place", i)))
-    if said.relation and rng.random() < 0.35:
-        keyed.append((5.0 + 2 * rng.random(), ("relation", 0)))
-    return [fact for _, fact in sorted(keyed)]
-
-
 def _makes_sense(facts: frozenset[Fact], fact: Fact) -> bool:
     kind, i = fact
-    if kind in ("size", "place") and ("object", i) not in facts:
+    if kind in ("size", "tint", "place") and ("object", i) not in facts:
         return False
     if kind == "relation":
         both = ("object", 0) in facts and ("object", 1) in facts
@@ -112,6 +94,8 @@ def _makes_sense(facts: frozenset[Fact], fact: Fact) -> bool:
 
 def _object(said: _Wording, i: int) -> str:
     thing, noun = said.objects[i], said.nouns[i]
+    if ("tint", i) in said.facts:
+        noun = f"{said.tints[i]} {noun}"
     if ("size", i) in said.facts:
         noun = f"{said.sizes[i]} {noun}"
     text = article(noun) if thing.count == 1 else f"{NUMBERS[thing.count][0]} {noun}"
@@ -148,11 +132,13 @@ def _write(said: _Wording) -> str:
     kinds = {kind for kind, _ in said.facts}
     parts = _objects(said)
     ground = f" {said.ground}" if "ground" in kinds else ""
+    ground += f" {said.season}" if "season" in kinds else ""
+    drawn = f", {said.drawn}" if "style" in kinds else ""
     moment = _moment(said)
     if said.style == "noun" and moment:
-        text = f"{moment}{ground} with {_join(parts)}"
+        text = f"{moment}{ground} with {_join(parts)}{drawn}"
     elif said.style == "sentences" and moment:
-        text = f"It is {moment}{ground}. {_there(parts)}"
+        text = f"It is {moment}{ground}. {_there(parts)}{drawn}"
     else:
         rest: list[str] = []
         if said.style == "listed" and len(parts) > 2:
@@ -160,15 +146,19 @@ def _write(said: _Wording) -> str:
         text = _join(parts) + ground
         text += f" {said.time}" if "time" in kinds else ""
         if said.style == "listed" and "weather" in kinds:
+            text += drawn
             text += f". {_there(rest, 'also ')}" if rest else ""
             text += f". {said.clause[0].upper()}{said.clause[1:]}"
         else:
             text += f" {said.weather}" if "weather" in kinds else ""
+            text += drawn
             text += f". {_there(rest, 'also ')}" if rest else ""
     return text[0].upper() + text[1:] + "."
 
 
-def caption(scene: Scene, words: int, rng: random.Random, *, plain: float = 0.9) -> str:
+def caption(
+    scene: Scene, words: int, rng: random.Random, *, plain: float = 0.9, look: Look = "faithful"
+) -> str:
     """A truthful caption of a scene within a budget of words.
 
     Args:
@@ -176,21 +166,27 @@ def caption(scene: Scene, words: int, rng: random.Random, *, plain: float = 0.9)
         words: The budget; as many facts are said as fit, the salient ones first.
         rng: Chooses the wording, and which facts come first.
         plain: How often an object is called by its name rather than by a synonym.
+        look: What is salient; one of ``LOOKS``.
 
     Returns:
         One to three sentences that end in a full stop. Under ``FEWEST_WORDS`` the budget may be
         exceeded by the shortest caption there is.
     """
     said = _word(scene, words, rng, plain)
-    order = _facts(said, rng, scene)
-    facts: frozenset[Fact] = frozenset(order[:1])
-    text = _write(_with(said, facts))
-    for fact in order[1:]:
-        if not _makes_sense(facts, fact):
+    left = facts_in_order(scene, rng, look, related=bool(said.relation))
+    facts: frozenset[Fact] = frozenset(left[:1])
+    text, left = _write(_with(said, facts)), left[1:]
+    late: list[Fact] = []
+    for fact in left:
+        if fact[0] == "tint" and ("object", fact[1]) not in facts:
+            late.append(fact)
             continue
-        longer = _write(_with(said, facts | {fact}))
-        if len(longer.split()) <= words:
-            facts, text = facts | {fact}, longer
+        for one in (fact, *(f for f in late if fact == ("object", f[1]))):
+            if not _makes_sense(facts, one):
+                continue
+            longer = _write(_with(said, facts | {one}))
+            if len(longer.split()) <= words:
+                facts, text = facts | {one}, longer
     return text
 
 

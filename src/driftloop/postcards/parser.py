@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from driftloop.postcards.words import (
+from .words import (
     FILLERS,
     MANY,
     MORE_PLACES,
     MORE_SIZES,
+    MORE_TINTS,
     NUMBERS,
     PLACES,
     RELATIONS,
     SIZES,
+    TINTS,
     plural_of,
 )
-from driftloop.postcards.world import WORLD
+from .world import SETTINGS, WORLD
 
 _LONGEST = 5
 _TOKEN = re.compile(r"[a-z0-9]+|[.!?;]")
@@ -32,6 +34,7 @@ class ParsedObject:
     count: int | None = None
     size: str | None = None
     place: str | None = None
+    tint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Parsed:
     ground: str | None = None
     time: str | None = None
     weather: str | None = None
+    season: str | None = None
+    style: str | None = None
     relations: tuple[Relation, ...] = ()
     kinds: tuple[str, ...] = ()
     unplaced: tuple[str, ...] = ()
@@ -80,18 +85,18 @@ def lexicon() -> dict[tuple[str, ...], Entry]:
         add(terms, "count", str(number))
     for number, terms in MANY.items():
         add(terms, "count", str(number))
-    for role, tables in (("size", (SIZES, MORE_SIZES)), ("place", (PLACES, MORE_PLACES))):
+    for role, tables in (
+        ("size", (SIZES, MORE_SIZES)),
+        ("tint", (TINTS, MORE_TINTS)),
+        ("place", (PLACES, MORE_PLACES)),
+    ):
         for values in tables:
             for value, terms in values.items():
                 add(terms, role, value)
     for value, terms in RELATIONS.items():
         add(terms, "relation", value)
-    for role, settings in (
-        ("ground", WORLD.grounds),
-        ("time", WORLD.times),
-        ("weather", WORLD.weathers),
-    ):
-        for value, setting in settings.items():
+    for role in SETTINGS:
+        for value, setting in WORLD.settings(role).items():
             add(setting.phrases + setting.nouns, role, value)
             add((setting.clause,) * bool(setting.clause), role, value)
             add((setting.adjective,) * bool(setting.adjective), role, value)
@@ -117,6 +122,7 @@ class _Reader:
         """Drop attributes that found no object."""
         self.count: int | None = None
         self.size: str | None = None
+        self.tint: str | None = None
         self.place: str | None = None
 
     def sentence_end(self) -> None:
@@ -133,6 +139,8 @@ class _Reader:
             self.count = int(value)
         elif role == "size":
             self.size = value
+        elif role == "tint":
+            self.tint = value
         elif role == "place":
             self._place(value)
         elif role == "relation":
@@ -149,7 +157,9 @@ class _Reader:
         count = self.count if self.count is not None else (1 if role == "one" else None)
         if role == "more" and count == 1 and WORLD.things[name].plural != name:
             count = None
-        self.objects.append(ParsedObject(name, count, self.size, self.place))
+        # What it is by nature is no tint: a red apple is an apple.
+        tint = "natural" if self.tint == WORLD.things[name].colour else self.tint
+        self.objects.append(ParsedObject(name, count, self.size, self.place, tint))
         if self.related:
             self.relations.append(Relation(self.related[0], self.related[1], name))
             self.related = None
@@ -159,7 +169,7 @@ class _Reader:
     def _place(self, place: str) -> None:
         if self.open and self.objects[-1].place is None:
             last = self.objects[-1]
-            self.objects[-1] = ParsedObject(last.name, last.count, last.size, place)
+            self.objects[-1] = replace(last, place=place)
         else:
             self.place = place
 
@@ -197,9 +207,7 @@ def parse(caption: str) -> Parsed:
             at += 1
     return Parsed(
         objects=tuple(reader.objects),
-        ground=reader.setting.get("ground"),
-        time=reader.setting.get("time"),
-        weather=reader.setting.get("weather"),
+        **{role: reader.setting.get(role) for role in SETTINGS},
         relations=tuple(reader.relations),
         kinds=tuple(reader.kinds),
         unplaced=tuple(reader.unplaced),

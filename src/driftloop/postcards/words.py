@@ -14,6 +14,19 @@ MORE_SIZES = {
     "large": ("giant", "enormous", "tall", "great", "massive"),
 }
 
+TINTS = {
+    "red": ("red",),
+    "blue": ("blue",),
+    "green": ("green",),
+    "golden": ("golden", "yellow"),
+}
+MORE_TINTS = {
+    "red": ("crimson", "scarlet", "ruby", "reddish"),
+    "blue": ("azure", "navy", "bluish"),
+    "green": ("emerald", "greenish"),
+    "golden": ("gold", "amber", "yellowish"),
+}
+
 PLACES = {
     "left": ("on the left", "at the left"),
     "middle": ("in the middle", "in the center"),
@@ -38,7 +51,7 @@ RELATIONS = {
 
 _SILENT = """
     a an the is are it there of in on at to with and also by during from as this that picture
-    shows scene sky under while its weather light has
+    shows scene sky under while its weather light has drawn
 """
 FILLERS = frozenset(_SILENT.split())
 
