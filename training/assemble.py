@@ -5,14 +5,15 @@ from __future__ import annotations
 import torch
 from diffusers import (
     AutoencoderTiny,
+    DDIMScheduler,
     DPMSolverMultistepScheduler,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
 from torch import nn
 
-from training import train_autoencoder, train_text
-from training.common import load
+from training import train_autoencoder, train_decoder, train_text
+from training.schedule import trained
 
 SCHEDULE = {
     "num_train_timesteps": 1000,
@@ -25,20 +26,22 @@ SCHEDULE = {
 
 
 def autoencoder() -> AutoencoderTiny:
-    """The trained autoencoder (averaged weights)."""
-    state = load(train_autoencoder.CHECKPOINT)
-    if state is None:
-        raise FileNotFoundError("train the autoencoder first: python -m training.train_autoencoder")
-    model = train_autoencoder.build()
-    model.load_state_dict(state["average"])
+    """The trained autoencoder (averaged weights), with its wide decoder once there is one."""
+    weights = trained(train_autoencoder.CHECKPOINT)["average"]
+    if train_decoder.CHECKPOINT.exists():
+        model = train_decoder.build()
+        encoder = {k: v for k, v in weights.items() if k.startswith("encoder.")}
+        wide = trained(train_decoder.CHECKPOINT)["average"]
+        weights = encoder | {f"decoder.{key}": value for key, value in wide.items()}
+    else:
+        model = train_autoencoder.build()
+    model.load_state_dict(weights)
     return model.eval().requires_grad_(False)
 
 
 def text_encoders() -> tuple[train_text.CLIPTokenizer, tuple[nn.Module, nn.Module]]:
     """The tokenizer and the two trained text encoders."""
-    state = load(train_text.CHECKPOINT)
-    if state is None:
-        raise FileNotFoundError("train the text encoders first: python -m training.train_text")
+    state = trained(train_text.CHECKPOINT)
     tokenizer = train_text.make_tokenizer()
     encoders = train_text.build(tokenizer)
     nn.ModuleList([*encoders, train_text.Heads()]).load_state_dict(state["model"])
@@ -67,11 +70,23 @@ def unet() -> UNet2DConditionModel:
     )
 
 
-def pipeline(unet_weights: dict[str, torch.Tensor]) -> StableDiffusionXLPipeline:
-    """The whole generator around the given UNet weights."""
+def pipeline(
+    unet_weights: dict[str, torch.Tensor], *, few_steps: bool = False
+) -> StableDiffusionXLPipeline:
+    """The whole generator around the given UNet weights, with a scheduler for many or few steps."""
     tokenizer, (first, second) = text_encoders()
     model = unet()
     model.load_state_dict(unet_weights)
+    scheduler = (
+        DDIMScheduler(**SCHEDULE, clip_sample=False)
+        if few_steps
+        else DPMSolverMultistepScheduler(
+            **SCHEDULE,
+            algorithm_type="dpmsolver++",
+            solver_order=2,
+            final_sigmas_type="zero",
+        )
+    )
     return StableDiffusionXLPipeline(
         vae=autoencoder(),
         text_encoder=first,
@@ -79,10 +94,7 @@ def pipeline(unet_weights: dict[str, torch.Tensor]) -> StableDiffusionXLPipeline
         tokenizer=tokenizer,
         tokenizer_2=tokenizer,
         unet=model.eval(),
-        scheduler=DPMSolverMultistepScheduler(**SCHEDULE, **SAMPLER),
+        scheduler=scheduler,
         force_zeros_for_empty_prompt=True,
         add_watermarker=False,
     )
-
-
-SAMPLER = {"algorithm_type": "dpmsolver++", "solver_order": 2, "final_sigmas_type": "zero"}

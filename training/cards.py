@@ -5,18 +5,49 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from driftloop.postcards import WORLD
-from training import train_autoencoder, train_captioner, train_text, train_unet
+from driftloop.postcards import SETTINGS, WORLD
+from training import (
+    train_autoencoder,
+    train_clip,
+    train_decoder,
+    train_git,
+    train_llava,
+    train_text,
+    train_turbo,
+    train_unet,
+)
+from training.card_texts import ABOUT, FAILURES, LICENCE, METHOD
 from training.common import load
-from training.export import WEIGHTS
+from training.export import EXPORTS, WEIGHTS
+from training.players import CAPTIONERS, GENERATORS
 
 DOCS = Path(__file__).parents[1] / "docs"
-LICENCE = """## Licence and attribution
-The pictograms are [Fluent Emoji](https://github.com/microsoft/fluentui-emoji), copyright Microsoft
-Corporation, MIT licence, taken from the package `fluentui-emoji` 1.3.0. Words of free English come
-from [emojibase-data](https://github.com/milesj/emojibase) 17.0.0, copyright Miles Johnson, MIT
-licence. The weights are published under the licence of this project.
-"""
+STAGES = {
+    "autoencoder": train_autoencoder.CHECKPOINT,
+    "decoder": train_decoder.CHECKPOINT,
+    "text encoders": train_text.CHECKPOINT,
+    "UNet, objects": train_unet.checkpoint("objects"),
+    "UNet, prior": train_unet.checkpoint("prior"),
+    f"UNet, {train_turbo.SKEW}": train_unet.checkpoint(train_turbo.SKEW),
+    "UNet, distilled": train_turbo.CHECKPOINT,
+    "postcard-llava": train_llava.CHECKPOINT,
+    "postcard-git": train_git.CHECKPOINT,
+    "postcard-clip": train_clip.CHECKPOINT,
+}
+STAGES_OF = {
+    "postcard-sdxl": ("autoencoder", "decoder", "text encoders", "UNet, objects", "UNet, prior"),
+    "postcard-turbo": (
+        "autoencoder",
+        "decoder",
+        "text encoders",
+        "UNet, objects",
+        f"UNet, {train_turbo.SKEW}",
+        "UNet, distilled",
+    ),
+    "postcard-llava": ("postcard-llava",),
+    "postcard-git": ("postcard-git",),
+    "postcard-clip": ("postcard-clip",),
+}
 
 
 def share(figure: dict[str, float]) -> str:
@@ -27,197 +58,240 @@ def share(figure: dict[str, float]) -> str:
     return f"{100 * figure['value']:.1f} % [{low:.1f}, {high:.1f}]"
 
 
-def rows(columns: list[tuple[str, dict[str, dict[str, float]]]]) -> str:
-    """A table of figures: one line for each figure, one column for each set of them."""
-    names = list(dict.fromkeys(key for _, figures in columns for key in figures))
-    lines = [
-        "| figure | " + " | ".join(title for title, _ in columns) + " |",
-        "|---" * (len(columns) + 1) + "|",
-    ]
-    for name in names:
-        cells = [share(figures[name]) if name in figures else "" for _, figures in columns]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+def table(heads: list[str], lines: list[list[str]]) -> str:
+    """A table in Markdown."""
+    rows = [heads, ["---"] * len(heads), *lines]
+    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
 
 
-def lengths() -> dict[str, str]:
-    """How long each part was trained, from its checkpoint."""
-    out = {}
-    for name, module in (
-        ("autoencoder", train_autoencoder),
-        ("text encoders", train_text),
-        ("UNet", train_unet),
-        ("captioner", train_captioner),
-    ):
-        state = load(module.CHECKPOINT)
+def by_figure(columns: dict[str, dict[str, dict[str, float]]]) -> str:
+    """One line for each figure, one column for each set of them."""
+    names = list(dict.fromkeys(key for figures in columns.values() for key in figures))
+    return table(
+        ["figure", *columns],
+        [
+            [
+                name,
+                *(share(figures[name]) if name in figures else "" for figures in columns.values()),
+            ]
+            for name in names
+        ],
+    )
+
+
+def budgets(figures: dict[str, Any]) -> str:
+    """The table of caption budgets."""
+    keys = ("budget kept", "whole sentence", "objects found", "objects right")
+    return table(
+        ["words allowed", "words used", *keys],
+        [
+            [words, f"{f['mean words']:.1f}", *(share(f[key]) for key in keys)]
+            for words, f in figures["budgets"].items()
+        ],
+    )
+
+
+def lengths(name: str) -> str:
+    """How long each part of a model was trained, from its checkpoint."""
+    lines = []
+    for stage in STAGES_OF[name]:
+        state = load(STAGES[stage])
         if state:
             samples = state["step"] * state["batch"]
-            out[name] = (
-                f"{state['step']:,} steps of {state['batch']} ({samples:,} samples), "
-                f"{state['spent'] / 60:.0f} minutes on a shared 2-core CPU"
+            start = state.get("start", "the weights before it")
+            lines.append(
+                f"* {stage}: {state['step']:,} steps of {state['batch']} ({samples:,} samples), "
+                f"{state['spent'] / 60:.0f} minutes of one CPU core, starting from {start}\n"
             )
-    return out
+    return "".join(lines)
 
 
-def size(name: str) -> str:
-    """The size of a model's weights."""
-    return f"{sum(f.stat().st_size for f in (WEIGHTS / name).rglob('*.safetensors')) / 1e6:.1f} MB"
+def size(name: str) -> float:
+    """Megabytes of a model's weights."""
+    return sum(f.stat().st_size for f in (WEIGHTS / name).rglob("*.safetensors")) / 1e6
 
 
-def budgets(results: dict[str, Any]) -> str:
-    """The table of caption budgets."""
-    lines = [
-        "| words allowed | budget kept | ends in a full stop | mean words | objects found | "
-        "objects right |",
-        "|---|---|---|---|---|---|",
-    ]
-    for words, f in results["captioner"]["budgets"].items():
-        lines.append(
-            f"| {words} | {share(f['budget kept'])} | {share(f['whole sentence'])} | "
-            f"{f['mean words']:.1f} | {share(f['objects found'])} | {share(f['objects right'])} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def pixel_reader(drawn: dict[str, Any]) -> str:
-    """The figure that needs no captioner."""
-    return (
-        f"**Asked objects drawn: {share(drawn['objects drawn'])}**, by a reader of pixels that "
-        "takes what stands at the asked place for the object, of all that could stand there, or "
-        "nothing, whose true picture is nearest. On true pictures that went once through the "
-        f"autoencoder it reads {share(drawn['objects drawn, limit'])} right.\n"
+def generator_section(name: str, figures: dict[str, Any]) -> str:
+    """What is known of a generator."""
+    n = figures["eye"]["n"]
+    columns = {f"read by {reader}": figures["read by"][reader] for reader in CAPTIONERS}
+    columns |= {f"{reader}'s own limit": figures["limits"][reader] for reader in CAPTIONERS}
+    found = table(
+        ["asked objects found", "in drawn pictures", "in the true pictures (the judge's limit)"],
+        [
+            ["by the eye, among 16", share(figures["eye"]), share(figures["eye, limit"])],
+            ["by pixels", share(figures["by pixels"]), share(figures["by pixels, limit"])],
+            *(
+                [
+                    f"by {reader}",
+                    share(figures["read by"][reader]["objects found"]),
+                    share(figures["limits"][reader]["objects found"]),
+                ]
+                for reader in CAPTIONERS
+            ),
+        ],
     )
+    prior = figures["prior"]
+    refilled = table(
+        ["left open", "in the world", "drawn, where open", "distance", "of the reader alone"],
+        [
+            [
+                role,
+                _shares(prior[role]["world"]),
+                _shares(prior[role]["drawn"]),
+                f"{prior[role]['distance']:.2f}",
+                f"{prior[role]['distance, control']:.2f}",
+            ]
+            for role in SETTINGS
+        ],
+    )
+    objects = prior["objects"]
+    words = table(
+        ["an object alone, called by", "is drawn"],
+        [[title, share(figure)] for title, figure in figures["words"].items()],
+    )
+    return f"""{n:,} captions that tell the whole scene. {figures["seconds"]:.3f} s a picture in
+batches of 16 on 2 CPU cores. Blank pictures: {share(figures["blank"])}.
+
+{found}
+{by_figure(columns)}
+**What it refills.** {prior["n"]:,} scenes of its world told in five words, drawn, and read by
+postcard-llava. The distance is the total variation between what the scenes held and what was drawn
+(0: as the world has it); the last column is the same for their true pictures. Objects a picture:
+{objects["world"]:.2f} in the scenes, {objects["drawn"]:.2f} in the drawn pictures,
+{objects["control"]:.2f} read in the true ones.
+
+{refilled}
+**Other words.** An object alone, and how often postcard-llava finds it:
+
+{words}"""
+
+
+def _shares(shares: dict[str, float]) -> str:
+    ranked = sorted(shares.items(), key=lambda item: -item[1])[:4]
+    return ", ".join(f"{name} {100 * value:.0f} %" for name, value in ranked)
+
+
+def captioner_section(figures: dict[str, Any]) -> str:
+    """What is known of a captioner."""
+    n = figures["free"]["objects found"]["n"]
+    columns = {
+        "greedy, no budget": figures["free"],
+        "temperature 1, 20 words": figures["temperature 1, 20 words"],
+        "of the unusual, 10 words": figures["unusual, 10 words"],
+    }
+    odd, plain = figures["surprise"]["unusual"], figures["surprise"]["faithful"]
+    return f"""{n:,} pictures. A caption took {1000 * figures["seconds"]:.0f} ms in batches of 32 on
+2 CPU cores.
+
+{by_figure(columns)}
+{budgets(figures)}
+Asked for the unusual in ten words, what it tells is {odd["value"]:.2f} nats
+[{odd["low"]:.2f}, {odd["high"]:.2f}] less likely than the likeliest thing in its place; asked only
+to describe, {plain["value"]:.2f} [{plain["low"]:.2f}, {plain["high"]:.2f}].
+"""
+
+
+def eye_section(figures: dict[str, Any]) -> str:
+    """What is known of the eye."""
+    lines = [[title, share(figure)] for title, figure in figures.items()]
+    return "The right one of 1,000 held-out scenes comes first:\n\n" + table(
+        ["retrieval among 1,000", "top 1"], lines
+    )
+
+
+def section(name: str, results: dict[str, Any]) -> str:
+    """What is known of a model."""
+    if name in GENERATORS:
+        return generator_section(name, results[name])
+    if name in CAPTIONERS:
+        return captioner_section(results[name])
+    return eye_section(results[name])
 
 
 def world_in_short() -> str:
     """A paragraph on the world, with its numbers."""
-    return (
-        f"`src/driftloop/postcards/world.toml` holds everything: {len(WORLD.things)} objects, "
-        f"{len(WORLD.grounds)} grounds, {len(WORLD.times)} times of day, {len(WORLD.weathers)} "
-        "weathers, how frequent each is (Zipf over objects) and what goes with what (ships on the "
-        "sea, snowmen in snow, owls at night). `driftloop.postcards` samples scenes from it, "
-        "writes captions of them within a budget of words, and parses captions back:\n\n"
-        "```python\nimport random\nfrom driftloop.postcards import caption, parse, sample_scene"
-        "\n\nrng = random.Random(7)\nscene = sample_scene(rng)\n"
-        "text = caption(scene, 12, rng)\nprint(text, parse(text).names)\n```\n"
-    )
+    numbers = ", ".join(f"{len(WORLD.settings(role))} {role}s" for role in SETTINGS)
+    return f"""`src/driftloop/postcards/world.toml` holds everything: {len(WORLD.things)} objects in
+three sizes, five tints, groups of up to three and five places; {numbers}; how frequent each is and
+what goes with what (ships on the sea, snowmen in snow, owls at night, teapots in kitchens).
+`driftloop.postcards` samples scenes from it, writes captions of them within a budget of words,
+parses captions back, and says how likely what was told is. A skew of it,
+`WORLD.skewed("nocturne")`, is the world of the second generator and the second captioner.
+
+```python
+import random
+from driftloop.postcards import WORLD, caption, parse, prior, sample_scene, score
+
+rng = random.Random(7)
+scene = sample_scene(rng)
+text = caption(scene, 12, rng)
+print(text, score(parse(text), scene)["objects found"])
+print(prior(WORLD, "weather", "sea"))  # what a caption that says nothing of it leaves open
+```
+"""
+
+
+PICTURES = {
+    "postcard-sdxl": [
+        ("Held-out prompts", "postcard-sdxl-prompts.png"),
+        ("Free English, which the grammar cannot write", "postcard-sdxl-free-english.png"),
+    ],
+    "postcard-turbo": [
+        ("Held-out prompts", "postcard-turbo-prompts.png"),
+        ("Free English, which the grammar cannot write", "postcard-turbo-free-english.png"),
+    ],
+    "postcard-llava": [("Captions at each budget", "postcard-llava-captions.png")],
+    "postcard-git": [("Captions at each budget", "postcard-git-captions.png")],
+    "postcard-clip": [],
+}
 
 
 def write(results: dict[str, Any]) -> None:
-    """Write the page and both cards."""
-    drawn, seen, auto = results["generator"], results["captioner"], results["autoencoder"]
-    trained = lengths()
-    settings = f"{drawn['steps']} steps, guidance {drawn['guidance']}"
-    generator_table = rows(
-        [
-            ("asked, and read in the drawn picture", drawn["asked"]),
-            ("the same scenes, really drawn (the reader's own limit)", drawn["ceiling"]),
-        ]
+    """Write the page and all cards."""
+    total = sum(size(name) for name in EXPORTS)
+    auto = results["autoencoder"]
+    models = table(
+        ["model", "format", "draws or describes", "MB"],
+        [[name, *ABOUT[name].row, f"{size(name):.1f}"] for name in EXPORTS],
     )
-    captioner_table = rows(
-        [
-            ("greedy, no budget", seen["free"]),
-            ("temperature 1, 20 words", seen["temperature 1, 20 words"]),
-        ]
-    )
-    n_seen, n_drawn = seen["free"]["objects found"]["n"], drawn["asked"]["objects found"]["n"]
-    note = (
-        "Held-out scenes hold at least one pair of objects that training never showed together. "
-        "Intervals are 95 %: Wilson for one answer a picture, a bootstrap over pictures otherwise. "
-        "A setting or an attribute is counted only where a caption states it.\n"
-    )
-    (DOCS / "postcards.md").write_text(
-        f"""# The bundled pair, measured
+    page = [
+        f"""# The bundled models, measured
 
-This page is written by `python -m training.evaluate`. {note}
-![Held-out prompts and their pictures](postcards-contact-sheet.png)
+This page is written by `make postcards-eval`. {METHOD}
+
+{models}
+Together {total:.1f} MB. The autoencoder's mean squared error, in [-1, 1], is
+{auto["mse"]:.4f} ± {auto["half width"]:.4f} ({auto["n"]} pictures).
 
 ## The world
 {world_in_short()}
-## postcard-sdxl draws ({n_drawn} captions that tell the whole scene; {settings})
-{generator_table}
-{pixel_reader(drawn)}
-The table's reader is postcard-llava, so its own errors are in the first column; the second column
-says how many they are. Blank pictures: {share(drawn["blank pictures"])}.
-{drawn["seconds"]:.3f} s a picture.
-The autoencoder's mean squared error, in [-1, 1], is {auto["mse"]:.4f} ± {auto["half width"]:.4f}
-({auto["n"]} pictures).
-
-## postcard-llava describes ({n_seen} pictures)
-{captioner_table}
-{budgets(results)}
-A caption took {1000 * seen["seconds"]:.0f} ms in batches of 32.
-
-## Free English
-Twelve sentences that the grammar cannot write (`postcards-24`, source `free`):
-
-![Free English prompts and their pictures](postcards-free-english.png)
-
-## How long it was trained
+## One trajectory of each generator with each captioner
+![Trajectories](postcards-trajectories.png)
 """
-        + "".join(f"* {name}: {text}\n" for name, text in trained.items())
-    )
-    common = f"""{note}
+    ]
+    for name in EXPORTS:
+        pictures = "".join(f"\n{title}:\n\n![{title}]({file})\n" for title, file in PICTURES[name])
+        page.append(f"\n## {name}\n{section(name, results)}{pictures}\n{lengths(name)}")
+        (WEIGHTS / name / "README.md").write_text(
+            f"""# {name}
+
+{ABOUT[name].text}
+{size(name):.1f} MB in half precision. It knows the Postcards world, and nothing else.
+
+## Training
+{ABOUT[name].data}
+
+{lengths(name)}
+## Held-out figures
+{METHOD}
+
+{section(name, results)}
 ## Known failures
-"""
-    (WEIGHTS / "postcard-sdxl" / "README.md").write_text(f"""# postcard-sdxl
-
-A small `StableDiffusionXLPipeline` ({size("postcard-sdxl")} in half precision) that draws
-Postcards: 128 × 128 scenes of one to four flat pictograms on a ground, under a sky.
-It knows nothing else.
-Use {settings}; sizes other than 128 × 128 are not supported.
-
-* **Parts**: AutoencoderTiny (16 × 16 × 8 latents), two CLIP text encoders, a UNet with SDXL's
-  text_time conditioning, v-prediction with a zero terminal signal-to-noise ratio, DPM-Solver++.
-* **Data**: scenes drawn without end from the prior in `world.toml`, captions of its grammar at
-  budgets of 5 to 40 words, three in ten roughened towards free English (synonyms, hypernyms, noise
-  words, dropped words). One pair of objects in twelve was held out.
-* **Training**: autoencoder {trained.get("autoencoder")}; text encoders
-  {trained.get("text encoders")}; UNet {trained.get("UNet")}.
-
-## Held-out figures ({n_drawn} captions that tell the whole scene)
-{pixel_reader(drawn)}
-{generator_table}
-{common}{FAILURES["postcard-sdxl"]}
-{LICENCE}""")
-    (WEIGHTS / "postcard-llava" / "README.md").write_text(f"""# postcard-llava
-
-A small `LlavaForConditionalGeneration` ({size("postcard-llava")} in half precision) that describes
-Postcards, 128 × 128 pictures of postcard-sdxl's world, within a budget of words:
-"Describe this picture in at most N words.", N from 5 to 50, or without a number.
-
-* **Parts**: a CLIP vision tower (5 layers of 192, patches of 16), LLaVA's projector, a Llama of 4
-  layers of 256, a byte-level BPE of 1,024 tokens.
-* **Data**: scenes drawn without end from the prior in `world.toml`; three pictures in eight went
-  through the autoencoder with noise in their latents, one in eight got pixel noise, so that drawn
-  pictures are read as well as rendered ones.
-* **Training**: {trained.get("captioner")}.
-
-## Held-out figures ({n_seen} pictures)
-{captioner_table}
-{budgets(results)}
-{common}{FAILURES["postcard-llava"]}
-{LICENCE}""")
-
-
-FAILURES = {
-    "postcard-sdxl": """\
-* Small objects, groups of three and dark settings are the softest, and animals of one colour
-  (lion, camel, dog) are the most easily confused.
-* What a caption leaves out is refilled with objects somewhat too often: the training loss gave the
-  cells under objects six times the weight, which pulls an open question towards "there is one".
-  The settings (ground, time, weather) are not affected in this way.
-* Words that the world has none for are mostly ignored; the picture then shows a likely scene.
-""",
-    "postcard-llava": """\
-* The steps above are of its last schedule, which began with the vision tower alone and went on
-  from the weights of an earlier one (3,057 steps of 32, 56 minutes).
-* Small objects and groups of three are what it misses most, and animals of one colour are what it
-  most easily confuses.
-* A budget of 30 words is the one that it exceeds most, by a word or two.
-* At temperature 1 it now and then spells a word that does not exist.
-""",
-}
+{FAILURES[name]}
+{LICENCE}"""
+        )
+    (DOCS / "postcards.md").write_text("".join(page))
 
 
 if __name__ == "__main__":

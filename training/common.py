@@ -1,7 +1,8 @@
-"""What the training scripts share: logs, checkpoints, schedules, moving averages."""
+"""What the training scripts share: logs, starting points, checkpoints, moving averages."""
 
 from __future__ import annotations
 
+import argparse
 import math
 import os
 import signal
@@ -42,6 +43,17 @@ def load(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     return torch.load(path, map_location="cpu", weights_only=False)
+
+
+def starting_point(parser: argparse.ArgumentParser) -> None:
+    """Add the option to start from exported weights instead of nothing."""
+    parser.add_argument(
+        "--start",
+        type=Path,
+        metavar="FOLDER",
+        help="start from the models in this folder (as training.export writes them), not from "
+        "nothing; a checkpoint that is there already comes first",
+    )
 
 
 def stopping() -> list[int]:

@@ -7,9 +7,11 @@ import random
 import re
 from functools import lru_cache
 
-from driftloop.postcards import WORLD, Scene, caption
+from driftloop.postcards import LOOKS, WORLD, Look, Scene, caption
 from driftloop.postcards.words import plural_of
+from driftloop.postcards.world import SETTINGS
 from training.pictograms import fetch
+from training.wordnet import other_names
 
 BUDGETS = (5, 10, 15, 20, 30, 40)
 
@@ -73,22 +75,20 @@ def noise_words() -> tuple[str, ...]:
     return tuple(common * 8 + rare)
 
 
-def _hypernyms(scene: Scene, text: str, rng: random.Random) -> str:
-    """Call one object by the name of its kind."""
+def _rename(scene: Scene, text: str, rng: random.Random) -> str:
+    """Call one object by the name of its kind, or by one of WordNet's names for it."""
     thing = WORLD.things[rng.choice(scene.objects).name]
-    kind = rng.choice(WORLD.kinds[thing.kind])
-    text = re.sub(rf"\b{thing.plural}\b", plural_of(kind), text)
-    return re.sub(rf"\b{thing.name}\b", kind, text)
+    name = rng.choice(WORLD.kinds[thing.kind])
+    if other_names()[thing.name] and rng.random() < 0.6:
+        name = rng.choice(other_names()[thing.name])
+    text = re.sub(rf"\b{thing.plural}\b", plural_of(name), text)
+    return re.sub(rf"\b{thing.name}\b", name, text)
 
 
 def _swap_setting(scene: Scene, text: str, rng: random.Random) -> str:
     """Say the setting with one of its other words."""
-    for table, name in (
-        (WORLD.grounds, scene.ground),
-        (WORLD.times, scene.time),
-        (WORLD.weathers, scene.weather),
-    ):
-        setting = table[name]
+    for role in SETTINGS:
+        setting = WORLD.settings(role)[getattr(scene, role)]
         for phrase in setting.phrases:
             if phrase in text and rng.random() < 0.7:
                 lead = rng.choice(("in the", "with", "near the", "by the", "in"))
@@ -98,8 +98,8 @@ def _swap_setting(scene: Scene, text: str, rng: random.Random) -> str:
 
 def roughen(scene: Scene, text: str, rng: random.Random) -> str:
     """Make a caption less like the grammar; what is left of its meaning stays true."""
-    if rng.random() < 0.25:
-        text = _hypernyms(scene, text, rng)
+    if rng.random() < 0.4:
+        text = _rename(scene, text, rng)
     if rng.random() < 0.6:
         text = _swap_setting(scene, text, rng)
     words = text.split()
@@ -127,6 +127,7 @@ def prompt(scene: Scene, rng: random.Random, rough: float = 0.3, full: float = 0
         full: How often it is as long as can be, before budgets are drawn.
     """
     words = BUDGETS[-1] if rng.random() < full else rng.choice(BUDGETS)
+    look: Look = rng.choice(("faithful", "faithful", "faithful", *LOOKS))
     if rng.random() < rough:
-        return roughen(scene, caption(scene, words, rng, plain=0.4), rng)
-    return caption(scene, words, rng, plain=0.85)
+        return roughen(scene, caption(scene, words, rng, plain=0.4, look=look), rng)
+    return caption(scene, words, rng, plain=0.85, look=look)

@@ -1,234 +1,344 @@
-"""Measure the exported pair on held-out scenes and write docs/postcards.md and the model cards."""
+"""Measure the exported models on held-out scenes; write docs/postcards.md and the cards."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import random
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
-from driftloop.postcards import Scene, caption, parse, sample_scene
+from driftloop.encoders import get_encoder
+from driftloop.postcards import (
+    SETTINGS,
+    WORLD,
+    Scene,
+    World,
+    caption,
+    parse,
+    sample_scene,
+    score,
+    surprise,
+)
+from driftloop.postcards.words import article
 from training import cards
 from training.common import RUNS, milestone
 from training.data import BUDGETS
-from training.players import GUIDANCE, STEPS, Captioner, Generator
+from training.players import CAPTIONERS, GENERATORS, UNUSUAL, captioner, cast, play
 from training.reader import objects_drawn
 from training.render import render
+from training.tally import Tally, share_of, totals
+from training.train_git import SKEW
+from training.wordnet import other_names
 
 RESULTS = RUNS / "evaluation.json"
-PARTS = ("captioner", "generator", "autoencoder")
+FULL = 60
+"""Words: room for all that there is to tell of any scene."""
+CHOICES = 16
+"""Among how many the eye has to find the object that was asked for."""
+Figures = dict[str, Any]
 
 
-@dataclass
-class Tally:
-    """Hits out of trials, per unit; units (pictures) are what the bootstrap resamples."""
-
-    pairs: list[tuple[float, float]] = field(default_factory=list)
-
-    def add(self, hits: float, trials: float) -> None:
-        """Count one picture."""
-        self.pairs.append((hits, trials))
-
-    def summary(self) -> dict[str, float]:
-        """Share, 95 % interval and number of pictures."""
-        table = np.array([p for p in self.pairs if p[1] > 0], dtype=float)
-        if not len(table):
-            return {"value": math.nan, "low": math.nan, "high": math.nan, "n": 0}
-        hits, trials = table.sum(0)
-        if np.all(table[:, 1] == 1) and np.all(np.isin(table[:, 0], (0, 1))):
-            low, high = wilson(hits, trials)
-        else:
-            rng = np.random.default_rng(0)
-            again = table[rng.integers(0, len(table), (2000, len(table)))].sum(1)
-            low, high = np.quantile(again[:, 0] / again[:, 1], (0.025, 0.975))
-        return {"value": hits / trials, "low": float(low), "high": float(high), "n": len(table)}
+def world_of(model: str) -> World:
+    """The world that a model was trained on."""
+    return WORLD.skewed(SKEW) if model in ("postcard-turbo", "postcard-git") else WORLD
 
 
-def wilson(hits: float, trials: float, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % interval of a share."""
-    share = hits / trials
-    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = (
-        z
-        / (1 + z * z / trials)
-        * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    )
-    return middle - half, middle + half
+def held_out_scenes(model: str, n: int) -> list[Scene]:
+    """Scenes of the model's own world with a pair of objects that training never showed."""
+    rng = random.Random(f"evaluate {model}")
+    return [sample_scene(rng, split="test", world=world_of(model)) for _ in range(n)]
 
 
-def compare(scenes: Sequence[Scene], texts: Sequence[str]) -> dict[str, Tally]:
-    """What captions say against the scenes they should be of."""
-    tally = {
-        name: Tally()
-        for name in (
-            "objects found",
-            "objects right",
-            "counts right",
-            "places right",
-            "sizes right",
-            "ground right",
-            "time right",
-            "weather right",
-        )
-    }
-    for scene, text in zip(scenes, texts, strict=True):
-        read = parse(text)
-        real = {thing.name: thing for thing in scene.objects}
-        named = set(read.names)
-        tally["objects found"].add(len(named & set(real)), len(real))
-        tally["objects right"].add(len(named & set(real)), len(named))
-        for role in ("ground", "time", "weather"):
-            said = getattr(read, role)
-            if said is not None:
-                tally[f"{role} right"].add(float(said == getattr(scene, role)), 1)
-        for key in ("count", "place", "size"):
-            said = [
-                (getattr(t, key), getattr(real[t.name], key))
-                for t in read.objects
-                if t.name in real and getattr(t, key) is not None
-            ]
-            tally[f"{key}s right"].add(sum(a == b for a, b in said), len(said))
-    return tally
+def pictures_of(scenes: Sequence[Scene]) -> list[Image.Image]:
+    """The true pictures of scenes."""
+    return [Image.fromarray(render(scene)) for scene in scenes]
 
 
-def summarise(tallies: dict[str, Tally]) -> dict[str, dict[str, float]]:
-    """The summaries of several tallies."""
-    return {name: tally.summary() for name, tally in tallies.items()}
+def compare(scenes: Sequence[Scene], texts: Sequence[str]) -> dict[str, dict[str, float]]:
+    """What captions say against the scenes that they should be of."""
+    return totals(score(parse(text), scene) for scene, text in zip(scenes, texts, strict=True))
 
 
-def captioner_figures(captioner: Captioner, n: int) -> dict[str, object]:
-    """Captions of real held-out pictures: free budget, then each budget."""
-    rng = random.Random("evaluate-captioner")
-    scenes = [sample_scene(rng, split="test") for _ in range(n)]
-    pictures = [render(scene) for scene in scenes]
-    start = time.time()
-    free = captioner(pictures, None)
-    seconds = (time.time() - start) / n
+def captioner_figures(name: str, n: int) -> Figures:
+    """Captions of real held-out pictures: free budget, each budget, warm, and of the unusual."""
+    scenes = held_out_scenes(name, n)
+    pictures = pictures_of(scenes)
+    started = time.time()
+    free = [output.content for output in play(captioner(name, None), pictures)]
+    seconds = (time.time() - started) / n
+    part = scenes[: n // 4]
     budgets = {}
     for words in BUDGETS:
-        part = scenes[: max(1, n // 2)]
-        texts = captioner(pictures[: len(part)], words)
-        kept, ended = Tally(), Tally()
-        for text in texts:
-            kept.add(float(len(text.split()) <= words), 1)
-            ended.add(float(text.endswith(".")), 1)
+        outputs = play(captioner(name, words), pictures[: len(part)])
+        # What was cut is part of what it said.
+        texts = [f"{output.content} {output.cut_text}".strip() for output in outputs]
+        figures = compare(part, texts)
         budgets[words] = {
-            "budget kept": kept.summary(),
-            "whole sentence": ended.summary(),
-            "mean words": float(np.mean([len(t.split()) for t in texts])),
-            **{k: v for k, v in summarise(compare(part, texts)).items() if "objects" in k},
+            "budget kept": share_of(not output.cut_text for output in outputs),
+            "whole sentence": share_of(text.endswith(".") for text in texts),
+            "mean words": float(np.mean([len(text.split()) for text in texts])),
+            "objects found": figures["objects found"],
+            "objects right": figures["objects right"],
         }
-    torch.manual_seed(0)
-    warm = captioner(pictures[: n // 2], 20, temperature=1.0)
+    warm = play(captioner(name, 20, temperature=1.0), pictures[: len(part)])
+    odd = play(captioner(name, 10, instruction=UNUSUAL), pictures[: len(part)])
+    plain = play(captioner(name, 10), pictures[: len(part)])
     return {
-        "free": summarise(compare(scenes, free)),
+        "free": compare(scenes, free),
         "budgets": budgets,
-        "temperature 1, 20 words": summarise(compare(scenes[: n // 2], warm)),
+        "temperature 1, 20 words": compare(part, [output.content for output in warm]),
+        "unusual, 10 words": compare(part, [output.content for output in odd]),
+        "surprise": {
+            "unusual": _surprise(part, [output.content for output in odd]),
+            "faithful": _surprise(part, [output.content for output in plain]),
+        },
         "seconds": seconds,
     }
 
 
-def generator_figures(
-    generator: Generator, captioner: Captioner, n: int, steps: int, guidance: float
-) -> dict[str, object]:
-    """Pictures of full captions of held-out scenes, read by the captioner."""
-    rng = random.Random("evaluate-generator")
-    scenes = [sample_scene(rng, split="test") for _ in range(n)]
-    texts = [caption(scene, 60, rng, plain=1.0) for scene in scenes]
-    start = time.time()
-    pictures = generator(texts, list(range(n)), steps=steps, guidance=guidance)
-    seconds = (time.time() - start) / n
-    asked, limit = Tally(), Tally()
-    for scene, drawn, back in zip(scenes, pictures, reconstructed(generator, scenes), strict=True):
-        right = objects_drawn(scene, drawn)
-        asked.add(sum(right), len(right))
-        right = objects_drawn(scene, back)
-        limit.add(sum(right), len(right))
-    read = captioner(pictures, None)
-    ceiling = captioner([render(scene) for scene in scenes], None)
-    spread = Tally()
-    for picture in pictures:
-        spread.add(float(np.asarray(picture).std() < 8), 1)
+def _surprise(scenes: Sequence[Scene], texts: Sequence[str]) -> dict[str, float]:
+    """Mean surprise, in nats, of what captions rightly tell: objects, tints and setting."""
+    means = []
+    for scene, text in zip(scenes, texts, strict=True):
+        read = parse(text)
+        told = [
+            (role, 0)
+            for role in SETTINGS
+            if getattr(read, role) == getattr(scene, role) != None  # noqa: E711
+        ]
+        tints = {thing.name for thing in read.objects if thing.tint is not None}
+        for i, thing in enumerate(scene.objects):
+            if thing.name in read.names:
+                told.append(("object", i))
+                if thing.name in tints:
+                    told.append(("tint", i))
+        if told:
+            means.append(np.mean([surprise(scene, fact) for fact in told]))
+    half = 1.96 * np.std(means) / len(means) ** 0.5
+    mean = float(np.mean(means))
+    return {"value": mean, "low": mean - half, "high": mean + half, "n": len(means)}
+
+
+def generator_figures(name: str, n: int, by_pixels: int) -> Figures:
+    """Pictures of full captions of held-out scenes, read by captioners, the eye and by pixels."""
+    scenes = held_out_scenes(name, n)
+    rng = random.Random(f"captions for {name}")
+    texts = [caption(scene, FULL, rng, plain=1.0) for scene in scenes]
+    generator = cast(name)
+    started = time.time()
+    drawn = [output.content for output in play(generator, texts)]
+    seconds = (time.time() - started) / n
+    true = pictures_of(scenes)
+    few = n // 4
+    readers, limits = {}, {}
+    for reader in CAPTIONERS:
+        player = captioner(reader, None)
+        readers[reader] = compare(scenes, [o.content for o in play(player, drawn)])
+        limits[reader] = compare(scenes[:few], [o.content for o in play(player, true[:few])])
+    tallies = {"drawn": Tally(), "limit": Tally()}
+    looked_at = scenes[:by_pixels]
+    decoded = reconstructed(generator, looked_at)
+    for key, pictures in (("drawn", drawn[:by_pixels]), ("limit", decoded)):
+        for scene, picture in zip(looked_at, pictures, strict=True):
+            right = objects_drawn(scene, picture)
+            tallies[key].add(sum(right), len(right))
     return {
-        "objects drawn": asked.summary(),
-        "objects drawn, limit": limit.summary(),
-        "asked": summarise(compare(scenes, read)),
-        "ceiling": summarise(compare(scenes, ceiling)),
-        "blank pictures": spread.summary(),
+        "read by": readers,
+        "limits": limits,
+        "eye": eye_finds(scenes, drawn),
+        "eye, limit": eye_finds(scenes[:few], true[:few]),
+        "by pixels": tallies["drawn"].summary(),
+        "by pixels, limit": tallies["limit"].summary(),
+        "blank": share_of(float(np.asarray(picture).std()) < 8 for picture in drawn),
         "seconds": seconds,
-        "steps": steps,
-        "guidance": guidance,
+        "prior": prior_figures(name, n // 2),
+        "words": word_figures(name, n // 5),
     }
 
 
 @torch.inference_mode()
-def reconstructed(generator: Generator, scenes: Sequence[Scene]) -> list[np.ndarray]:
+def reconstructed(generator: Any, scenes: Sequence[Scene]) -> list[Image.Image]:
     """The true pictures of scenes, once through the autoencoder."""
-    vae, out = generator.pipe.vae, []
+    vae, out = generator.pipeline.vae, []
     for scene in scenes:
         x = torch.from_numpy(render(scene)).permute(2, 0, 1)[None].to(vae.dtype) / 127.5 - 1
         y = vae.decode(vae.encode(x).latents).sample[0].float().clamp(-1, 1)
-        out.append((y.permute(1, 2, 0).numpy() * 127.5 + 127.5).astype(np.uint8))
+        out.append(Image.fromarray((y.permute(1, 2, 0).numpy() * 127.5 + 127.5).astype(np.uint8)))
     return out
 
 
-@torch.inference_mode()
-def autoencoder_figures(generator: Generator, n: int) -> dict[str, float]:
-    """Reconstruction error of held-out pictures, in [-1, 1]."""
-    rng = random.Random("evaluate-autoencoder")
-    errors = []
-    for _ in range(0, n, 16):
-        pictures = np.stack([render(sample_scene(rng, split="test")) for _ in range(16)])
-        x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
-        vae = generator.pipe.vae
-        y = vae.decode(vae.encode(x.to(vae.dtype)).latents).sample.float().clamp(-1, 1)
-        errors += (x - y).square().mean((1, 2, 3)).tolist()
-    return {
-        "mse": float(np.mean(errors)),
-        "n": len(errors),
-        "half width": float(1.96 * np.std(errors) / math.sqrt(len(errors))),
+def eye_finds(scenes: Sequence[Scene], pictures: Sequence[Image.Image]) -> dict[str, float]:
+    """For each object: does the eye prefer the true caption to ones with another object there?
+
+    Among ``CHOICES`` captions that differ in one object only; guessing finds 1 in ``CHOICES``.
+    """
+    rng = random.Random("eye")
+    seen = get_encoder("postcard-clip").encode(list(pictures))
+    questions = [
+        (number, alternatives(scene, i, rng))
+        for number, scene in enumerate(scenes)
+        for i in range(len(scene.objects))
+    ]
+    texts = [text for _, choices in questions for text in choices]
+    reader = get_encoder("postcard-clip-text")
+    read = np.concatenate([reader.encode(texts[i : i + 256]) for i in range(0, len(texts), 256)])
+    hits: dict[int, list[bool]] = {number: [] for number in range(len(scenes))}
+    for (number, _), vectors in zip(
+        questions, read.reshape(-1, CHOICES, read.shape[1]), strict=True
+    ):
+        hits[number].append(bool((vectors @ seen[number]).argmax() == 0))
+    tally = Tally()
+    for found in hits.values():
+        tally.add(sum(found), len(found))
+    return tally.summary()
+
+
+def alternatives(scene: Scene, at: int, rng: random.Random) -> list[str]:
+    """Captions in the same words of the scene and of ones with another object at one place."""
+    thing = scene.objects[at]
+    taken = {other.name for other in scene.objects}
+    sky = WORLD.things[thing.name].sky
+    others = [n for n, t in WORLD.things.items() if t.sky == sky and n not in taken]
+    wording = rng.random()
+    texts = []
+    for name in (thing.name, *rng.choices(others, k=CHOICES - 1)):
+        objects = (*scene.objects[:at], replace(thing, name=name), *scene.objects[at + 1 :])
+        told = replace(scene, objects=objects)
+        texts.append(caption(told, FULL, random.Random(wording), plain=1.0))
+    return texts
+
+
+def prior_figures(name: str, n: int) -> Figures:
+    """What a generator refills where a terse caption leaves the setting open.
+
+    Five-word captions of scenes of its world are drawn and read by postcard-llava. The scenes are
+    samples of the prior, so that in all of them together what is refilled should be as frequent as
+    it is in the scenes themselves.
+    """
+    rng = random.Random(f"prior of {name}")
+    scenes = [sample_scene(rng, world=world_of(name)) for _ in range(n)]
+    texts = [caption(scene, 5, rng, plain=1.0) for scene in scenes]
+    drawn = [output.content for output in play(cast(name), texts)]
+    reader = captioner("postcard-llava", None)
+    read = [parse(o.content) for o in play(reader, drawn)]
+    control = [parse(o.content) for o in play(reader, pictures_of(scenes))]
+    plain = {"season": "summer", "style": "flat"}
+    figures: Figures = {"n": n}
+    for role in SETTINGS:
+        columns = {
+            "world": [getattr(scene, role) for scene in scenes],
+            "drawn": [getattr(said, role) or plain.get(role) for said in read],
+            "control": [getattr(said, role) or plain.get(role) for said in control],
+        }
+        shares = {
+            key: {value: count / n for value, count in Counter(values).items() if value}
+            for key, values in columns.items()
+        }
+        figures[role] = {
+            **shares,
+            "distance": _variation(shares["world"], shares["drawn"]),
+            "distance, control": _variation(shares["world"], shares["control"]),
+        }
+    figures["objects"] = {
+        "world": float(np.mean([len(scene.objects) for scene in scenes])),
+        "drawn": float(np.mean([len(said.names) for said in read])),
+        "control": float(np.mean([len(said.names) for said in control])),
     }
+    return figures
+
+
+def _variation(a: dict[str, float], b: dict[str, float]) -> float:
+    """Total variation between two distributions: 0 alike, 1 nothing in common."""
+    return sum(abs(a.get(k, 0.0) - b.get(k, 0.0)) for k in a.keys() | b.keys()) / 2
+
+
+def word_figures(name: str, n: int) -> Figures:
+    """Is an object drawn that is called by another name than the grammar's?
+
+    One object alone in a meadow or, if it flies, in the sky; by its name, by a synonym of the
+    world's file, and by a name out of WordNet (a kind of it, mostly), read by postcard-llava.
+    """
+    rng = random.Random(f"words for {name}")
+    things = rng.choices([t for t in WORLD.things.values() if other_names()[t.name]], k=n)
+    columns = {
+        "its name": [t.name for t in things],
+        "a synonym": [rng.choice(t.synonyms or (t.name,)) for t in things],
+        "a name out of WordNet": [rng.choice(other_names()[t.name]) for t in things],
+    }
+    generator, reader = cast(name), captioner("postcard-llava", None)
+    figures: Figures = {}
+    for title, nouns in columns.items():
+        texts = [f"{article(noun).capitalize()} by day under a clear sky." for noun in nouns]
+        drawn = [output.content for output in play(generator, texts)]
+        read = [parse(output.content) for output in play(reader, drawn)]
+        figures[title] = share_of(
+            t.name in said.names for t, said in zip(things, read, strict=True)
+        )
+    return figures
+
+
+def eye_figures(n: int) -> Figures:
+    """Retrieval among 1,000 held-out scenes and their full captions, in both directions."""
+    rng = random.Random("evaluate the eye")
+    hits: dict[str, list[bool]] = {"image to text": [], "text to image": []}
+    for _ in range(0, n, 1000):
+        scenes = [sample_scene(rng, split="test") for _ in range(1000)]
+        texts = [caption(scene, FULL, rng) for scene in scenes]
+        seen = get_encoder("postcard-clip").encode(pictures_of(scenes))
+        read = get_encoder("postcard-clip-text").encode(texts)
+        alike = seen @ read.T
+        hits["image to text"] += list(alike.argmax(1) == np.arange(1000))
+        hits["text to image"] += list(alike.argmax(0) == np.arange(1000))
+    return {name: share_of(found) for name, found in hits.items()}
+
+
+def autoencoder_figures(n: int) -> dict[str, float]:
+    """Reconstruction error of held-out pictures, in [-1, 1]."""
+    scenes = held_out_scenes("postcard-sdxl", n)
+    errors = [
+        float(np.square((np.asarray(back, float) - render(scene)) / 127.5).mean())
+        for scene, back in zip(scenes, reconstructed(cast("postcard-sdxl"), scenes), strict=True)
+    ]
+    half = 1.96 * np.std(errors) / len(errors) ** 0.5
+    return {"mse": float(np.mean(errors)), "n": len(errors), "half width": float(half)}
 
 
 def main() -> None:
     """Measure, write the figures, and from them the page and the cards."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n", type=int, default=600, help="held-out pictures for the captioner")
-    parser.add_argument("--drawn", type=int, default=300, help="pictures drawn by the generator")
-    parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--guidance", type=float, default=GUIDANCE)
+    parser.add_argument("--n", type=int, default=2000, help="held-out pictures of each model")
+    parser.add_argument("--pixels", type=int, default=200, help="pictures read pixel by pixel")
     parser.add_argument("--threads", type=int, default=2)
+    jobs: dict[str, Callable[[argparse.Namespace], Figures]] = {
+        **{n: lambda a, n=n: captioner_figures(n, a.n) for n in CAPTIONERS},
+        **{n: lambda a, n=n: generator_figures(n, a.n, a.pixels) for n in GENERATORS},
+        "postcard-clip": lambda a: eye_figures(a.n),
+        "autoencoder": lambda a: autoencoder_figures(256),
+    }
     parser.add_argument(
         "--parts",
         nargs="*",
-        choices=PARTS,
-        default=list(PARTS),
+        choices=list(jobs),
+        default=list(jobs),
         help="measure only these; none rewrites the pages from what was measured before",
     )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    if args.parts:
-        generator, captioner = Generator(), Captioner()
-        jobs = {
-            "captioner": lambda: captioner_figures(captioner, args.n),
-            "generator": lambda: generator_figures(
-                generator, captioner, args.drawn, args.steps, args.guidance
-            ),
-            "autoencoder": lambda: autoencoder_figures(generator, 256),
-        }
-        for part in args.parts:
-            # Through JSON, so that fresh and stored figures look the same.
-            results[part] = json.loads(json.dumps(jobs[part]()))
-            RESULTS.write_text(json.dumps(results, indent=1))
-            milestone(f"evaluated {part}")
-    if missing := [part for part in PARTS if part not in results]:
+    for part in args.parts:
+        # Through JSON, so that fresh and stored figures look the same.
+        results[part] = json.loads(json.dumps(jobs[part](args)))
+        RESULTS.write_text(json.dumps(results, indent=1))
+        milestone(f"evaluated {part}")
+    if missing := [part for part in jobs if part not in results]:
         raise SystemExit(f"not measured yet: {', '.join(missing)}")
     cards.write(results)
 

@@ -1,40 +1,51 @@
-"""Write the trained pair into the package, in half precision."""
+"""Write the trained models into the package, in half precision."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from training import assemble, train_captioner, train_unet
-from training.common import load, milestone
+from training import assemble, train_clip, train_git, train_llava, train_turbo, train_unet
+from training.common import milestone
+from training.schedule import trained
 
 WEIGHTS = Path(__file__).parents[1] / "src" / "driftloop" / "postcards" / "weights"
 
 
-def export_generator(folder: Path) -> None:
-    """Write postcard-sdxl."""
-    state = load(train_unet.CHECKPOINT)
-    weights = state["average"] if state else assemble.unet().state_dict()
-    assemble.pipeline(weights).to(torch.float16).save_pretrained(folder)
+def export_generator(folder: Path, *, checkpoint: Path, few_steps: bool) -> None:
+    """Write a generator around the UNet of a checkpoint."""
+    pipeline = assemble.pipeline(trained(checkpoint)["average"], few_steps=few_steps)
+    pipeline.to(torch.float16).save_pretrained(folder)
     # AutoencoderTiny writes a key that it warns about when it reads it.
     config = folder / "vae" / "config.json"
     kept = {k: v for k, v in json.loads(config.read_text()).items() if k != "block_out_channels"}
     config.write_text(json.dumps(kept, indent=2) + "\n")
 
 
+EXPORTS: dict[str, Callable[[Path], None]] = {
+    "postcard-sdxl": partial(
+        export_generator, checkpoint=train_unet.checkpoint("prior"), few_steps=False
+    ),
+    "postcard-turbo": partial(export_generator, checkpoint=train_turbo.CHECKPOINT, few_steps=True),
+    "postcard-llava": train_llava.export,
+    "postcard-git": train_git.export,
+    "postcard-clip": train_clip.export,
+}
+
+
 def main() -> None:
-    """Export one model or both; model cards that lie in the folders stay."""
+    """Export some models or all; model cards that lie in the folders stay."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=["postcard-sdxl", "postcard-llava"])
+    parser.add_argument("--only", nargs="+", choices=EXPORTS, default=list(EXPORTS))
     args = parser.parse_args()
-    jobs = {"postcard-sdxl": export_generator, "postcard-llava": train_captioner.export}
-    for name, job in jobs.items():
-        if args.only not in (None, name):
-            continue
+    for name in args.only:
+        job = EXPORTS[name]
         folder, part = WEIGHTS / name, WEIGHTS / f"{name}.part"
         shutil.rmtree(part, ignore_errors=True)
         job(part)

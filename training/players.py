@@ -1,85 +1,51 @@
-"""The exported pair, played from its native format as the loop plays it."""
+"""The exported models, played as the loop plays them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-from diffusers import AutoPipelineForText2Image
-from PIL import Image
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from driftloop.models import Player, get_backend
+from driftloop.steps import Output
 
-from training.export import WEIGHTS
-
-STEPS, GUIDANCE = 8, 4.0
-DEFAULT_INSTRUCTION = "Describe this picture in at most {words} words."
-
-
-class Generator:
-    """postcard-sdxl."""
-
-    def __init__(self, folder: Path = WEIGHTS / "postcard-sdxl") -> None:
-        self.pipe = AutoPipelineForText2Image.from_pretrained(folder, dtype=torch.bfloat16)
-        self.pipe.set_progress_bar_config(disable=True)
-
-    def __call__(
-        self,
-        texts: Sequence[str],
-        seeds: Sequence[int],
-        steps: int = STEPS,
-        guidance: float = GUIDANCE,
-        batch: int = 16,
-    ) -> list[Image.Image]:
-        """A picture for each text."""
-        out: list[Image.Image] = []
-        for i in range(0, len(texts), batch):
-            generators = [torch.Generator().manual_seed(s) for s in seeds[i : i + batch]]
-            out += self.pipe(
-                prompt=list(texts[i : i + batch]),
-                num_inference_steps=steps,
-                guidance_scale=guidance,
-                height=128,
-                width=128,
-                generator=generators,
-            ).images
-        return out
+SETTINGS: dict[str, dict[str, Any]] = {
+    "postcard-sdxl": {"backend": "diffusers", "steps": 8, "guidance": 4.0, "batch_size": 16},
+    "postcard-turbo": {"backend": "diffusers", "steps": 4, "guidance": 1.0, "batch_size": 16},
+    "postcard-llava": {"backend": "transformers", "batch_size": 32},
+    "postcard-git": {"backend": "transformers", "batch_size": 32},
+}
+GENERATORS = ("postcard-sdxl", "postcard-turbo")
+CAPTIONERS = ("postcard-llava", "postcard-git")
+FAITHFUL, UNUSUAL = "Describe this picture", "Name what is unusual in this picture"
 
 
-class Captioner:
-    """postcard-llava."""
+def cast(name: str, **changes: Any) -> Player:
+    """A bundled model with the settings it is meant to be played with."""
+    settings = {**SETTINGS[name], "path": f"bundled:{name}", **changes}
+    backend = get_backend(settings.pop("backend"))
+    checked = backend.settings.model_validate(settings)
+    return backend.load(checked, backend.locate(checked))
 
-    def __init__(self, folder: Path = WEIGHTS / "postcard-llava") -> None:
-        self.processor = AutoProcessor.from_pretrained(folder)
-        self.model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.bfloat16)
-        self.model.eval()
 
-    @torch.inference_mode()
-    def __call__(
-        self,
-        pictures: Sequence[Image.Image | np.ndarray],
-        words: int | None,
-        temperature: float = 0.0,
-        batch: int = 32,
-    ) -> list[str]:
-        """A caption for each picture."""
-        ask = "Describe this picture." if words is None else DEFAULT_INSTRUCTION.format(words=words)
-        chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": ask}]}]
-        prompt = self.processor.apply_chat_template(chat, add_generation_prompt=True)
-        out: list[str] = []
-        for i in range(0, len(pictures), batch):
-            images = [
-                p if isinstance(p, Image.Image) else Image.fromarray(p)
-                for p in pictures[i : i + batch]
-            ]
-            inputs = self.processor(
-                images=images, text=[prompt] * len(images), return_tensors="pt"
-            ).to(dtype=torch.bfloat16)
-            sampling = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
-            ids = self.model.generate(
-                **inputs, max_new_tokens=96, **(sampling if temperature else {"do_sample": False})
-            )
-            new = ids[:, inputs["input_ids"].shape[1] :]
-            out += [t.strip() for t in self.processor.batch_decode(new, skip_special_tokens=True)]
-        return out
+def captioner(
+    name: str, words: int | None, *, instruction: str = FAITHFUL, temperature: float = 0.0
+) -> Player:
+    """A captioner with a budget of words, or without one."""
+    text = f"{instruction} in at most {{words}} words." if words else f"{instruction}."
+    return cast(name, instruction=text, words=words, temperature=temperature)
+
+
+def play(player: Player, inputs: Sequence[Any], seed: int = 0) -> list[Output]:
+    """Answer any number of inputs, each with a seed of its own.
+
+    Raises:
+        RuntimeError: One of them failed.
+    """
+    out: list[Output] = []
+    for first in range(0, len(inputs), player.batch_size):
+        part = list(inputs[first : first + player.batch_size])
+        for answer in player.play(part, range(seed + first, seed + first + len(part))):
+            if not isinstance(answer, Output):
+                raise RuntimeError(answer.reason)
+            out.append(answer)
+    return out

@@ -11,6 +11,7 @@ from PIL import Image
 
 from driftloop.postcards import WORLD, PlacedObject, Scene, sample_scene
 from training.pictograms import pictogram, rasterise
+from training.styles import finish, inked, outlined, tinted
 
 SIDE = int(WORLD.layout["picture"])
 HORIZON = 88
@@ -77,7 +78,73 @@ def _trees() -> str:
     return "".join(out)
 
 
-GROUNDS = {
+WINDOW = (44, 8, 84, 56)
+"""Left, top, right and bottom of the hole in a room's wall."""
+
+
+def _room(wall: str, inside: str, floor: str) -> str:
+    left, top, right, bottom = WINDOW
+    hole = f"M{left} {top} V{bottom} H{right} V{top} Z"
+    return (
+        f'<path fill="{wall}" fill-rule="evenodd" d="M0 0 H128 V92 H0 Z {hole}"/>{inside}'
+        f'<rect y="88" width="128" height="40" fill="{floor}"/>'
+        f'<path d="{hole} M64 {top} V{bottom} M{left} 32 H{right}" fill="none" stroke="#fdfaf2" '
+        'stroke-width="3"/>'
+    )
+
+
+def _tiles() -> str:
+    return "".join(
+        f'<rect x="{x}" y="{y}" width="16" height="8" fill="#b8c4d2"/>'
+        for row, y in enumerate(range(88, 128, 8))
+        for x in range(16 * (row % 2), 128, 32)
+    )
+
+
+def _shelves() -> str:
+    colours = ("#b8433a", "#2f6f8f", "#d9a441", "#5a7d4a", "#8a5a9c", "#e0d6c0")
+    out = []
+    for left in (2, 92):
+        for row, y in enumerate((14, 38, 62)):
+            out.append(f'<rect x="{left}" y="{y + 18}" width="34" height="4" fill="#4a2c17"/>')
+            for i in range(8):
+                tall = 12 + 2 * ((i * 7 + row * 3) % 4)
+                colour = colours[(i * 5 + row * 2) % len(colours)]
+                out.append(
+                    f'<rect x="{left + 1 + 4 * i}" y="{y + 18 - tall}" width="4" height="{tall}" '
+                    f'fill="{colour}"/>'
+                )
+    return "".join(out)
+
+
+def _planks(fill: str) -> str:
+    return "".join(
+        f'<rect y="{y}" width="128" height="1.5" fill="{fill}"/>' for y in (96, 104, 116)
+    )
+
+
+ROOMS = {
+    "kitchen": _room(
+        "#f7dfa6",
+        '<rect x="0" y="64" width="128" height="5" fill="#8fb8a8"/>'
+        '<rect x="4" y="12" width="32" height="26" fill="#8fb8a8"/>'
+        '<rect x="92" y="12" width="32" height="26" fill="#8fb8a8"/>'
+        '<circle cx="31" cy="25" r="2" fill="#fdfaf2"/><circle cx="97" cy="25" r="2" '
+        'fill="#fdfaf2"/>',
+        "#f4f6f8",
+    )
+    + _tiles(),
+    "library": _room("#8c5a35", _shelves(), "#b98a58") + _planks("#8c5a35"),
+    "bedroom": _room(
+        "#a9bbe6",
+        "".join(f'<rect x="{x}" width="4" height="88" fill="#bccbee"/>' for x in range(4, 128, 16))
+        + '<path d="M35 4 H47 Q45 36 35 60 Z M93 4 H81 Q83 36 93 60 Z" fill="#d8607a"/>',
+        "#c9a27c",
+    )
+    + '<ellipse cx="64" cy="112" rx="58" ry="12" fill="#d98a9a"/>',
+}
+
+GROUNDS = ROOMS | {
     "meadow": _hills("#8fd16a", "M0 84 Q32 68 64 84 T128 80 V128 H0 Z")
     + _hills("#6dbb4a", "M0 96 Q40 84 80 96 T128 92 V128 H0 Z"),
     "sea": f'<rect y="{HORIZON}" width="128" height="40" fill="#2f7fd0"/>' + _waves(),
@@ -165,8 +232,50 @@ def _layer(body: str) -> np.ndarray:
     return rasterise(f"{head}{body}</svg>", SIDE, SIDE).copy()
 
 
+SEASONS = {  # what green turns into, how far; colours of the specks on the ground
+    "autumn": ("#d98a2b", 0.8, ("#c8501e", "#e8b12c")),
+    "winter": ("#eef3f8", 0.75, ("#ffffff", "#ffffff")),
+    "spring": ("#b8e05a", 0.45, ("#f78fc0", "#ffffff")),
+}
+
+
+def _specks(colours: tuple[str, str], wide: bool) -> str:
+    out = []
+    for i in range(22):
+        x, y = (i * 47 + 5) % 128, 94 + (i * 29) % 32
+        rx, ry = (7, 2.2) if wide else (2.6, 1.8)
+        colour = colours[i % 2]
+        out.append(f'<ellipse cx="{x}" cy="{y}" rx="{rx}" ry="{ry}" fill="{colour}"/>')
+    return "".join(out)
+
+
+def _in_season(land: np.ndarray, season: str) -> np.ndarray:
+    """A ground with its greens turned, and what lies on it."""
+    if season == "summer":
+        return land
+    turned, strength, colours = SEASONS[season]
+    colour = _rgb(turned)
+    rgb = land[..., :3]
+    green = np.clip((rgb[..., 1:2] - np.maximum(rgb[..., 0:1], rgb[..., 2:3])) * 6, 0, 1)
+    # Darker greens turn into darker colours, so that hills and trees keep their shapes.
+    level = 0.6 + 0.7 * rgb.mean(-1, keepdims=True)
+    share = green * strength
+    land = land.copy()
+    land[..., :3] = rgb * (1 - share) + np.clip(colour * level, 0, 1) * share
+    over = _layer(_specks(colours, wide=season == "winter"))
+    land[..., :3] = land[..., :3] * (1 - over[..., 3:]) + over[..., :3] * over[..., 3:]
+    land[..., 3:] = np.maximum(land[..., 3:], over[..., 3:])
+    return land
+
+
+def _rgb(colour: str) -> np.ndarray:
+    return np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)], dtype=np.float32)
+
+
 @cache
-def backdrop(ground: str, time: str, weather: str) -> np.ndarray:
+def backdrop(
+    ground: str, time: str, weather: str, season: str = "summer", style: str = "flat"
+) -> np.ndarray:
     """The picture of a setting without objects, float32 RGB in [0, 1]."""
     top, bottom = SKIES[time]
     if weather in ("rain", "storm", "snow", "fog"):
@@ -190,12 +299,13 @@ def backdrop(ground: str, time: str, weather: str) -> np.ndarray:
     )
     drawn = _layer(sky)[..., :3]
     # Only the ground takes the tint: the colours of the sky already tell the time.
-    colour = np.array([int(tint[i : i + 2], 16) / 255 for i in (1, 3, 5)], dtype=np.float32)
-    land = _layer(GROUNDS[ground])
-    land[..., :3] = land[..., :3] * (1 - strength) + colour * strength
-    for layer in (land, _layer(_weather(weather, time) + veil)):
+    land = _in_season(_layer(GROUNDS[ground]), season)
+    land[..., :3] = land[..., :3] * (1 - strength) + _rgb(tint) * strength
+    over = _layer(_weather(weather, time) + veil)
+    layers = (over, land) if WORLD.grounds[ground].indoors else (land, over)
+    for layer in layers:
         drawn = drawn * (1 - layer[..., 3:]) + layer[..., :3] * layer[..., 3:]
-    return drawn
+    return inked(drawn, land[..., 3]) if style == "ink" else drawn
 
 
 def stamps(thing: PlacedObject) -> list[tuple[int, int, int]]:
@@ -218,14 +328,23 @@ def stamps(thing: PlacedObject) -> list[tuple[int, int, int]]:
 
 def render(scene: Scene) -> np.ndarray:
     """The picture of a scene, uint8 RGB."""
-    canvas = backdrop(scene.ground, scene.time, scene.weather).copy()
+    setting = (scene.ground, scene.time, scene.weather, scene.season, scene.style)
+    canvas = backdrop(*setting).copy()
     for thing in scene.objects:
         for left, top, size in stamps(thing):
-            stamp = pictogram(WORLD.things[thing.name].file, size)
+            stamp = _stamp(WORLD.things[thing.name].file, size, thing.tint, scene.style == "ink")
             area = canvas[top : top + size, left : left + size]
             area *= 1 - stamp[..., 3:]
             area += stamp[..., :3]
-    return (canvas * 255 + 0.5).astype(np.uint8)
+    return (finish(canvas, scene.style) * 255 + 0.5).astype(np.uint8)
+
+
+@cache
+def _stamp(file: str, size: int, tint: str, ink: bool) -> np.ndarray:
+    """A pictogram as it is put on the picture, premultiplied."""
+    stamp = pictogram(file, size)
+    stamp = stamp if tint == "natural" else tinted(stamp, tint)
+    return outlined(stamp) if ink else stamp
 
 
 def main() -> None:

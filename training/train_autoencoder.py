@@ -10,19 +10,22 @@ import numpy as np
 import torch
 from diffusers import AutoencoderTiny
 from PIL import Image
+from safetensors.torch import load_file
 
 from driftloop.postcards import WORLD, sample_scene
-from training.common import RUNS, Average, cosine, load, milestone, save
+from training.common import RUNS, Average, cosine, load, milestone, save, starting_point
 from training.render import render
 
 CHECKPOINT = RUNS / "autoencoder.pt"
+EVEN = WORLD.tempered(0.3)
+"""What is rare has to be kept as sharp as what is not."""
 
 
-def build() -> AutoencoderTiny:
+def build(decoder: int = 48) -> AutoencoderTiny:
     """No blocks at full resolution: on CPU they would cost more than all the rest."""
     return AutoencoderTiny(
         encoder_block_out_channels=(48,) * 4,
-        decoder_block_out_channels=(48,) * 4,
+        decoder_block_out_channels=(decoder,) * 4,
         num_encoder_blocks=(0, 1, 2, 2),
         num_decoder_blocks=(3, 3, 1, 0),
         latent_channels=8,
@@ -32,7 +35,7 @@ def build() -> AutoencoderTiny:
 
 def batch(rng: random.Random, size: int) -> torch.Tensor:
     """Pictures of training scenes in [-1, 1]."""
-    pictures = np.stack([render(sample_scene(rng, split="train")) for _ in range(size)])
+    pictures = np.stack([render(sample_scene(rng, split="train", world=EVEN)) for _ in range(size)])
     return _tensor(pictures)
 
 
@@ -44,7 +47,7 @@ def crops(rng: random.Random, size: int, side: int = 64) -> torch.Tensor:
     """
     parts = []
     for _ in range(size):
-        scene = sample_scene(rng, split="train")
+        scene = sample_scene(rng, split="train", world=EVEN)
         left, top = 8 * rng.randint(0, 8), 8 * rng.randint(0, 8)
         if rng.random() < 0.85:
             place = rng.choice(scene.objects).place
@@ -91,10 +94,15 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
+    starting_point(parser)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    model = build().to(memory_format=torch.channels_last)
+    model = build()
+    if args.start:
+        file = args.start / "postcard-sdxl" / "vae" / "diffusion_pytorch_model.safetensors"
+        model.load_state_dict({k: v.float() for k, v in load_file(file).items()})
+    model = model.to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(model.parameters(), args.rate, weight_decay=1e-4)
     average = Average(model, 0.998)
     spent, step = 0.0, 0

@@ -8,11 +8,14 @@ those of SDXL are.
 from __future__ import annotations
 
 import argparse
+import json
 import random
+import shutil
 import time
 from collections import Counter
 
 import torch
+from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from torch import nn
 from transformers import (
@@ -22,17 +25,15 @@ from transformers import (
     CLIPTokenizer,
 )
 
-from driftloop.postcards import WORLD, Scene, sample_scene
-from driftloop.postcards.world import GROUND_PLACES, SKY_PLACES
-from training.common import RUNS, cosine, load, milestone, save
+from driftloop.postcards import WORLD, sample_scene
+from training.common import RUNS, cosine, load, milestone, save, starting_point
 from training.data import english, noise_words, prompt
+from training.labels import FORMS, PLACES, SETTING_SIZES, TINTS, label
 
 CHECKPOINT = RUNS / "text.pt"
 TOKENS = RUNS / "tokenizer"
 MERGES = 1500
 WIDTH, POOLED, LENGTH = 128, 256, 77
-PLACES = GROUND_PLACES + SKY_PLACES
-FORMS = (("small", 1), ("normal", 1), ("large", 1), ("normal", 2), ("normal", 3))
 
 
 def make_tokenizer() -> CLIPTokenizer:
@@ -55,8 +56,6 @@ def make_tokenizer() -> CLIPTokenizer:
             show_progress=False,
         ),
     )
-    import json
-
     merges = [tuple(m) for m in json.loads(learner.to_str())["model"]["merges"]][:MERGES]
     symbols = alphabet + [a + "</w>" for a in alphabet] + [a + b for a, b in merges]
     symbols += ["<|startoftext|>", "<|endoftext|>"]
@@ -90,14 +89,13 @@ class Heads(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         wide = WIDTH * 2
-        self.sizes = [len(WORLD.names) + 1, len(FORMS)]
-        self.settings = [len(WORLD.grounds), len(WORLD.times), len(WORLD.weathers)]
+        self.sizes = [len(WORLD.names) + 1, len(FORMS), len(TINTS)]
         self.query = nn.Parameter(torch.randn(len(PLACES) + 1, wide) * 0.2)
         self.attend = nn.MultiheadAttention(wide, 4, batch_first=True)
         self.at_place = nn.ModuleList(nn.Linear(wide, n) for n in self.sizes)
-        self.overall = nn.ModuleList(nn.Linear(wide, n) for n in self.settings)
+        self.overall = nn.ModuleList(nn.Linear(wide, n) for n in SETTING_SIZES)
         self.pooled_place = nn.ModuleList(nn.Linear(POOLED, n * len(PLACES)) for n in self.sizes)
-        self.pooled_overall = nn.ModuleList(nn.Linear(POOLED, n) for n in self.settings)
+        self.pooled_overall = nn.ModuleList(nn.Linear(POOLED, n) for n in SETTING_SIZES)
         self.pooled_there = nn.Linear(POOLED, len(WORLD.names))
 
     def forward(
@@ -111,34 +109,6 @@ class Heads(nn.Module):
         overall = [head(seen[:, -1]) for head in self.overall]
         overall += [head(pooled) for head in self.pooled_overall]
         return places, overall, self.pooled_there(pooled)
-
-
-def targets(scenes: list[Scene]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Object and form per place (-100: not counted), the setting, and presence."""
-    names = {n: i + 1 for i, n in enumerate(WORLD.names)}
-    what = torch.zeros(len(scenes), len(PLACES), dtype=torch.long)
-    how = torch.full_like(what, -100)
-    there = torch.zeros(len(scenes), len(names))
-    setting = torch.tensor(
-        [
-            [
-                list(t).index(n)
-                for t, n in zip(
-                    (WORLD.grounds, WORLD.times, WORLD.weathers),
-                    (s.ground, s.time, s.weather),
-                    strict=True,
-                )
-            ]
-            for s in scenes
-        ]
-    )
-    for i, scene in enumerate(scenes):
-        for thing in scene.objects:
-            at = PLACES.index(thing.place)
-            what[i, at] = names[thing.name]
-            how[i, at] = FORMS.index((thing.size, thing.count))
-            there[i, names[thing.name] - 1] = 1
-    return what, how, setting, there
 
 
 def encode(
@@ -170,11 +140,18 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--threads", type=int, default=2)
+    starting_point(parser)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
+    if args.start and not TOKENS.exists():
+        shutil.copytree(args.start / "postcard-sdxl" / "tokenizer", TOKENS)
     tokenizer = make_tokenizer()
     encoders = build(tokenizer)
+    if args.start:
+        for encoder, name in zip(encoders, ("text_encoder", "text_encoder_2"), strict=True):
+            file = args.start / "postcard-sdxl" / name / "model.safetensors"
+            encoder.load_state_dict({k: v.float() for k, v in load_file(file).items()})
     for encoder in encoders:  # the fused attention is slow at these lengths, on CPU, backwards
         encoder.set_attn_implementation("eager")
     heads = Heads()
@@ -196,20 +173,28 @@ def main() -> None:
         with torch.autocast("cpu", torch.bfloat16):
             tokens, pooled = encode(tokenizer, encoders, texts, short=step % 5 > 0)
             places, overall, there = heads(tokens, pooled)
-        what, how, setting, present = targets(scenes)
+        truth = label(scenes)
         parts = {}
         for i, name in enumerate(("tokens", "pooled")):
-            parts[f"{name} object"] = ce(places[2 * i].float().flatten(0, 1), what.flatten())
-            parts[f"{name} form"] = ce(places[2 * i + 1].float().flatten(0, 1), how.flatten())
+            for logits, part in zip(places[3 * i :], ("what", "form", "tint"), strict=False):
+                right = getattr(truth, part)
+                parts[f"{name} {part}"] = ce(logits.float().flatten(0, 1), right.flatten())
+            said = overall[len(SETTING_SIZES) * i :][: len(SETTING_SIZES)]
             parts[f"{name} setting"] = sum(
-                ce(overall[3 * i + j].float(), setting[:, j]) for j in range(3)
+                ce(logits.float(), truth.setting[:, j]) for j, logits in enumerate(said)
             )
-        parts["there"] = 20 * nn.functional.binary_cross_entropy_with_logits(there.float(), present)
+        parts["there"] = 20 * nn.functional.binary_cross_entropy_with_logits(
+            there.float(), truth.there
+        )
         # Unit variance keeps the conditioning at the scale that the UNet starts with.
         parts["scale"] = 0.1 * (pooled.float().std() - 1).square()
         loss = sum(parts.values())
         optimiser.zero_grad()
         loss.backward()
+        if args.start and spent < 0.06 * args.minutes * 60:
+            # New heads would first of all undo what the encoders know.
+            for weight in (w for encoder in encoders for w in encoder.parameters()):
+                weight.grad = None
         torch.nn.utils.clip_grad_norm_(whole.parameters(), 1.0)
         optimiser.step()
         step += 1

@@ -1,33 +1,50 @@
-"""Train the UNet of postcard-sdxl on latents of training scenes and their captions."""
+"""Train the UNet of postcard-sdxl on latents of training scenes and their captions.
+
+In two stretches. First, objects: rare ones nearly as often as others, and the cells of the picture
+where they are weigh more, which teaches them several times faster than plain sampling. Then the
+prior: scenes as the world has them and every cell alike, so that what a caption leaves open is
+refilled as `world.toml` says. A second stretch on a skewed world makes the start of postcard-turbo.
+"""
 
 from __future__ import annotations
 
 import argparse
 import random
 import time
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from diffusers import DDPMScheduler
 from diffusers.models.attention_processor import AttnProcessor
 from PIL import Image
+from safetensors.torch import load_file
 
-from driftloop.postcards import Scene, sample_scene
+from driftloop.postcards import WORLD, Scene, World, caption, sample_scene
 from training import assemble
-from training.common import RUNS, Average, cosine, load, milestone, save, stopping
+from training.common import RUNS, starting_point
 from training.data import prompt
 from training.muon import Both
 from training.render import render, stamps
+from training.schedule import Schedule, trained
 from training.train_text import encode
 
-CHECKPOINT = RUNS / "unet.pt"
 SIDE = 128.0
+OBJECTS = WORLD.tempered(0.3)
+"""What the first stretch is trained on."""
+
+
+def checkpoint(stretch: str) -> Path:
+    """Where a stretch keeps its state: objects, and then a prior of its own for each world."""
+    return RUNS / f"unet-{stretch}.pt"
 
 
 class Pool:
     """Scenes with their latents; it grows while training goes on."""
 
-    def __init__(self, capacity: int, seed: int) -> None:
+    def __init__(self, world: World, capacity: int, seed: int, extra: float) -> None:
+        self.world, self.extra = world, extra
         self.vae = assemble.autoencoder().to(memory_format=torch.channels_last)
         self.rng = random.Random(seed)
         self.capacity = capacity
@@ -39,7 +56,7 @@ class Pool:
     @torch.inference_mode()
     def grow(self, count: int) -> None:
         """Add scenes; once the pool is full they replace the oldest."""
-        scenes = [sample_scene(self.rng, split="train") for _ in range(count)]
+        scenes = [sample_scene(self.rng, split="train", world=self.world) for _ in range(count)]
         pictures = torch.from_numpy(np.stack([render(scene) for scene in scenes]))
         x = pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
         with torch.autocast("cpu", torch.bfloat16):
@@ -50,7 +67,7 @@ class Pool:
             else:
                 self.scenes[self.next] = scene
             self.latents[self.next] = latent
-            self.weights[self.next] = object_weights(scene)
+            self.weights[self.next] = object_weights(scene, self.extra)
             self.next = (self.next + 1) % self.capacity
 
     def draw(self, count: int) -> tuple[torch.Tensor, torch.Tensor, list[Scene]]:
@@ -60,13 +77,13 @@ class Pool:
         return self.latents[chosen].float(), self.weights[chosen].float(), scenes
 
 
-def object_weights(scene: Scene, extra: float = 5.0) -> torch.Tensor:
+def object_weights(scene: Scene, extra: float) -> torch.Tensor:
     """Weights (1, 16, 16) of the latent's cells, larger where objects are; their mean is 1.
 
     A network that cannot do everything yet looks here first: backgrounds are learnt in minutes,
     objects are not. The weights depend on the scene, so where a caption leaves open whether there
-    is an object they pull the prediction towards one: a bias of the refilled prior, to be measured
-    and, with more compute, trained away by a last stretch with `extra=0`.
+    is an object they pull the prediction towards one; the second stretch, with `extra` 0, takes
+    that bias of the prior out again.
     """
     weights = torch.ones(1, 16, 16)
     for thing in scene.objects:
@@ -77,54 +94,55 @@ def object_weights(scene: Scene, extra: float = 5.0) -> torch.Tensor:
 
 
 def main() -> None:
-    """Train, or go on training, for a budget of minutes."""
+    """Train, or go on training, a stretch for a budget of minutes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=80)
+    parser.add_argument(
+        "--stretch",
+        default="objects",
+        choices=["objects", "prior", *WORLD.skews],
+        help="objects first; then prior, or the prior of a skewed world",
+    )
+    parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--pool", type=int, default=60_000)
     parser.add_argument("--first", type=int, default=6_000, help="scenes to start with")
     parser.add_argument("--fresh", type=int, default=8, help="new scenes at each step")
+    starting_point(parser)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(3)
-    model = assemble.unet().to(memory_format=torch.channels_last)
+    model = assemble.unet()
+    model.load_state_dict(_beginning(args.stretch, args.start) or model.state_dict())
+    model = model.to(memory_format=torch.channels_last)
     # On CPU the fused attention's backward pass costs more than the products it saves.
     model.set_attn_processor(AttnProcessor())
     ends = ("conv_in", "conv_out", "time_embedding", "add_embedding")
-    optimiser = Both(model, args.rate, ends=ends)
-    average = Average(model, 0.999)
+    schedule = Schedule(
+        checkpoint(args.stretch),
+        model,
+        Both(model, args.rate, ends=ends),
+        minutes=args.minutes,
+        rate=args.rate,
+        batch=args.batch,
+        start="the weights before it" if args.start else "nothing",
+    )
     tokenizer, encoders = assemble.text_encoders()
     noise_schedule = DDPMScheduler(**assemble.SCHEDULE)
-    spent, step = 0.0, 0
-    if state := load(CHECKPOINT):
-        model.load_state_dict(state["model"])
-        if "optimiser" in state:
-            optimiser.load_state_dict(state["optimiser"])
-        average.weights, average.steps = state["average"], state["step"]
-        spent, step = state["spent"], state["step"]
-    pool = Pool(args.pool, 3000 + step)
+    if args.stretch == "objects":
+        pool = Pool(OBJECTS, args.pool, 3000 + schedule.step, extra=5.0)
+    else:
+        world = WORLD if args.stretch == "prior" else WORLD.skewed(args.stretch)
+        pool = Pool(world, args.pool, 3500 + schedule.step, extra=0.0)
     while len(pool.scenes) < args.first:
         pool.grow(32)
-    rng = random.Random(4000 + step)
-    time_ids = torch.tensor([[SIDE, SIDE, 0, 0, SIDE, SIDE]]).expand(args.batch, -1)
-    first = step
-    saved = last = time.time()
-    losses: list[float] = []
-    stop = stopping()
-    while spent < args.minutes * 60 and not stop:
-        warm = min(1.0, (step - first + 1) / 50)
-        optimiser.rate(warm * cosine(spent / (args.minutes * 60), args.rate))
+    rng = random.Random(4000 + schedule.step)
+    for _ in schedule:
         pool.grow(args.fresh)
         latents, weights, scenes = pool.draw(args.batch)
         texts = [prompt(scene, rng, rough=0.2, full=0.5) for scene in scenes]
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            tokens, pooled = encode(tokenizer, encoders, texts)
-        # The pipeline's unconditional embedding is zeros (force_zeros_for_empty_prompt).
-        keep = (torch.rand(args.batch) > 0.1).float()
-        tokens = tokens.float() * keep[:, None, None]
-        pooled = pooled.float() * keep[:, None]
+        tokens, added = conditions(tokenizer, encoders, texts, drop=0.1)
         noise = torch.randn_like(latents)
         # Stratified: every batch sees the whole range of noise; more of the noisy end, where it is
         # decided what stands where.
@@ -137,48 +155,42 @@ def main() -> None:
                 noisy.contiguous(memory_format=torch.channels_last),
                 when,
                 tokens,
-                added_cond_kwargs={"text_embeds": pooled, "time_ids": time_ids},
+                added_cond_kwargs=added,
             ).sample
-        loss = (weights * (said.float() - target).square()).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        average.update(model)
-        step += 1
-        losses.append(float(loss.detach()))
-        now = time.time()
-        spent, last = spent + now - last, now
-        if step % 50 == 0:
-            print(
-                f"{spent:6.0f}s step {step} loss {np.mean(losses[-50:]):.4f} "
-                f"pool {len(pool.scenes)}",
-                flush=True,
-            )
-        if now - saved > 180 or spent >= args.minutes * 60 or stop:
-            saved = now
-            save(
-                CHECKPOINT,
-                model=model.state_dict(),
-                optimiser=optimiser.state_dict(),
-                average=average.weights,
-                spent=spent,
-                step=step,
-                batch=args.batch,
-            )
-    milestone(f"unet: {step} steps of {args.batch}, loss {np.mean(losses[-200:]):.4f}")
+        schedule.descend((weights * (said.float() - target).square()).mean())
 
 
-def look(path: str, steps: int = 10, guidance: float = 3.0) -> None:
-    """Draw sixteen pictures from the checkpoint, beside the real ones."""
-    state = load(CHECKPOINT)
-    assert state is not None, "no checkpoint yet"
+def _beginning(stretch: str, start: Path | None) -> dict[str, torch.Tensor] | None:
+    """The weights that a stretch begins with; None for random ones."""
+    if stretch != "objects":
+        return dict(trained(checkpoint("objects"))["average"])
+    if start is None:
+        return None
+    file = start / "postcard-sdxl" / "unet" / "diffusion_pytorch_model.safetensors"
+    return {k: v.float() for k, v in load_file(file).items()}
+
+
+@torch.no_grad()
+def conditions(
+    tokenizer: Any, encoders: Any, texts: list[str], drop: float
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """What the UNet is told of each prompt; a share of them is dropped, as guidance needs it."""
+    with torch.autocast("cpu", torch.bfloat16):
+        tokens, pooled = encode(tokenizer, encoders, texts)
+    # The pipeline's unconditional embedding is zeros (force_zeros_for_empty_prompt).
+    keep = (torch.rand(len(texts)) > drop).float()
+    sides = torch.tensor([[SIDE, SIDE, 0, 0, SIDE, SIDE]]).expand(len(texts), -1)
+    added = {"text_embeds": pooled.float() * keep[:, None], "time_ids": sides}
+    return tokens.float() * keep[:, None, None], added
+
+
+def look(path: str, stretch: str = "objects", steps: int = 8, guidance: float = 4.0) -> None:
+    """Draw sixteen pictures from a checkpoint, beside the real ones."""
+    state = trained(checkpoint(stretch))
     pipe = assemble.pipeline(state["average"])
     pipe.set_progress_bar_config(disable=True)
     rng = random.Random(77)
     scenes = [sample_scene(rng, split="test") for _ in range(16)]
-    from driftloop.postcards import caption
-
     texts = [caption(scene, 40, rng) for scene in scenes]
     start = time.time()
     with torch.autocast("cpu", torch.bfloat16):

@@ -1,0 +1,133 @@
+"""A stretch of training that can be stopped at any time and gone on with."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from training.common import Average, cosine, load, milestone, save, stopping
+
+RAMP = 50
+"""Steps over which the rate rises after each start, when the optimiser knows nothing yet."""
+LOG_EVERY, SAVE_EVERY = 50, 150.0
+
+
+class Schedule:
+    """Minutes, learning rate, checkpoint and averaged weights of one stretch.
+
+    ::
+
+        for share in schedule:              # of its minutes, from 0 to 1
+            schedule.descend(loss, reading=reading)
+
+    Args:
+        path: The checkpoint; what is there is gone on with.
+        model: What is trained, and kept as a moving average.
+        optimiser: Anything with ``param_groups``, or with a method ``rate``.
+        minutes: Budget, over all sittings.
+        rate: Peak learning rate.
+        batch: Samples a step, for the record.
+        beside: Helpers that are trained along and kept in the checkpoint.
+        start: Where the weights come from, for the record.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        model: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        *,
+        minutes: float,
+        rate: float,
+        batch: int,
+        beside: nn.Module | None = None,
+        start: str = "nothing",
+        decay: float = 0.998,
+    ) -> None:
+        self.path, self.model, self.optimiser = path, model, optimiser
+        self.budget, self.peak, self.batch = minutes * 60, rate, batch
+        self.beside = beside or nn.Module()
+        self.average = Average(model, decay)
+        self.start = start
+        self.spent, self.step = 0.0, 0
+        if state := load(path):
+            model.load_state_dict(state["model"])
+            self.beside.load_state_dict(state["beside"])
+            optimiser.load_state_dict(state["optimiser"])
+            self.average.weights, self.average.steps = state["average"], state["step"]
+            self.spent, self.step, self.start = state["spent"], state["step"], state["start"]
+        self.first = self.step
+        self.losses: dict[str, list[float]] = defaultdict(list)
+
+    def __iter__(self) -> Iterator[float]:
+        """Give the share of the budget that is spent, once a step, until it is all spent."""
+        stop = stopping()
+        saved = last = time.time()
+        while self.spent < self.budget and not stop:
+            share = self.spent / self.budget
+            ramp = min(1.0, (self.step - self.first + 1) / RAMP)
+            self._rate(ramp * cosine(share, self.peak))
+            yield share
+            self.step += 1
+            now = time.time()
+            self.spent, last = self.spent + now - last, now
+            if self.step % LOG_EVERY == 0:
+                print(f"{self.spent:6.0f}s step {self.step} {self._recent(LOG_EVERY)}", flush=True)
+            if now - saved > SAVE_EVERY:
+                saved = now
+                self._save()
+        self._save()
+        name = self.path.stem
+        milestone(f"{name}: {self.step} steps of {self.batch}, {self._recent(4 * LOG_EVERY)}")
+
+    def descend(self, loss: torch.Tensor, **parts: torch.Tensor | float) -> None:
+        """Take one step down a loss, and note it with its parts."""
+        self.optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_([*self.model.parameters(), *self.beside.parameters()], 1.0)
+        self.optimiser.step()
+        self.average.update(self.model)
+        for name, value in {"loss": loss, **parts}.items():
+            self.losses[name].append(float(torch.as_tensor(value).detach()))
+
+    def _rate(self, rate: float) -> None:
+        if hasattr(self.optimiser, "rate"):
+            self.optimiser.rate(rate)
+        else:
+            for group in self.optimiser.param_groups:
+                group["lr"] = rate
+
+    def _recent(self, steps: int) -> str:
+        return " ".join(f"{k} {np.mean(v[-steps:]):.4f}" for k, v in self.losses.items())
+
+    def _save(self) -> None:
+        save(
+            self.path,
+            model=self.model.state_dict(),
+            beside=self.beside.state_dict(),
+            optimiser=self.optimiser.state_dict(),
+            average=self.average.weights,
+            spent=self.spent,
+            step=self.step,
+            batch=self.batch,
+            start=self.start,
+        )
+
+
+def trained(path: Path) -> dict[str, Any]:
+    """The checkpoint of a stretch.
+
+    Raises:
+        FileNotFoundError: It was not trained yet; the message says how.
+    """
+    state = load(path)
+    if state is None:
+        raise FileNotFoundError(f"{path.name} is not there: run the stages before this one first")
+    return state

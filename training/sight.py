@@ -1,0 +1,61 @@
+"""A reading of the scene off a vision tower, trained along with it and thrown away after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from driftloop.postcards import Scene
+from training.labels import FORMS, NAMES, PLACES, SETTING_SIZES, TINTS, label
+from training.render import stamps
+
+PATCH, SIDE = 16, 128
+
+
+class Sight(nn.Module):
+    """Reads the scene off each patch of a vision tower.
+
+    A caption names what it likes in the order it likes, which teaches the tower slowly what
+    stands where. Asking every patch does it at once, and puts what, how and where into the very
+    token that a language model attends to.
+    """
+
+    def __init__(self, width: int = 192) -> None:
+        super().__init__()
+        self.parts = (len(NAMES) + 1, len(FORMS), len(PLACES), len(TINTS))
+        self.patch = nn.Linear(width, sum(self.parts))
+        self.overall = nn.Linear(width, sum(SETTING_SIZES))
+
+    def forward(self, seen: torch.Tensor, scenes: Sequence[Scene]) -> torch.Tensor:
+        """The loss of reading these scenes off these features, (n, 1 + patches, width)."""
+        features = nn.functional.layer_norm(seen[:, 1:], seen.shape[-1:])
+        ce = nn.functional.cross_entropy
+        setting = label(scenes).setting
+        overall = self.overall(features.mean(1)).float().split(SETTING_SIZES, -1)
+        loss = torch.stack([ce(part, setting[:, i]) for i, part in enumerate(overall)]).mean()
+        labels = patch_labels(scenes)
+        covered = labels[..., 0] > 0
+        parts = self.patch(features).float().split(self.parts, -1)
+        loss = loss + 0.3 * ce(parts[0][~covered], labels[~covered][:, 0])
+        for part, logits in enumerate(parts):
+            loss = loss + ce(logits[covered], labels[covered][:, part])
+        return loss
+
+
+def patch_labels(scenes: Sequence[Scene]) -> torch.Tensor:
+    """Object (0: none), form, place and tint at the centre of each patch, (n, patches, 4)."""
+    across = SIDE // PATCH
+    labels = torch.zeros(len(scenes), across, across, 4, dtype=torch.long)
+    for i, scene in enumerate(scenes):
+        for thing in scene.objects:
+            form = FORMS.index((thing.size, thing.count))
+            row = (NAMES[thing.name], form, PLACES.index(thing.place), TINTS.index(thing.tint))
+            for left, top, size in stamps(thing):
+                rows, columns = (
+                    slice((a + PATCH // 2 - 1) // PATCH, (a + size + PATCH // 2 - 1) // PATCH)
+                    for a in (top, left)
+                )
+                labels[i, rows, columns] = torch.tensor(row)
+    return labels.flatten(1, 2)

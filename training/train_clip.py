@@ -1,0 +1,157 @@
+"""Train postcard-clip, the eye: a CLIP that shares no weights with any player.
+
+It judges what others draw and say: pictures against pictures, texts against texts, pictures against
+texts. Contrastive, with both towers also asked what they see and read, which on few samples teaches
+more than the contrast does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor
+
+from driftloop.postcards import WORLD
+from training import train_text
+from training.common import RUNS
+from training.data import prompt
+from training.labels import SETTING_SIZES, label
+from training.muon import Both
+from training.pictures import Pictures
+from training.schedule import Schedule, trained
+from training.sight import PATCH, SIDE, Sight
+from training.train_llava import MEAN, STD
+
+CHECKPOINT = RUNS / "clip.pt"
+WIDTH, READER, SHARED = 192, 128, 128
+
+
+def build() -> CLIPModel:
+    """Two towers from scratch, and what they share."""
+    tokenizer = train_text.make_tokenizer()
+    config = CLIPConfig(
+        vision_config={
+            "hidden_size": WIDTH,
+            "intermediate_size": 768,
+            "num_hidden_layers": 5,
+            "num_attention_heads": 6,
+            "image_size": SIDE,
+            "patch_size": PATCH,
+            "hidden_act": "gelu",
+        },
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": READER,
+            "intermediate_size": 512,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 4,
+            "max_position_embeddings": train_text.LENGTH,
+            "hidden_act": "gelu",
+            "bos_token_id": tokenizer.bos_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+            "pad_token_id": tokenizer.pad_token_id,
+        },
+        projection_dim=SHARED,
+    )
+    return CLIPModel(config)
+
+
+class Helpers(nn.Module):
+    """Reads the scene off the patches, and what is there off the shared embeddings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sight = Sight(WIDTH)
+        self.there = nn.Linear(SHARED, len(WORLD.names))
+        self.overall = nn.Linear(SHARED, sum(SETTING_SIZES))
+
+    def forward(self, embedded: torch.Tensor, scenes: list) -> torch.Tensor:
+        """The loss of telling, from an embedding, which objects are there and in what setting."""
+        truth = label(scenes)
+        loss = 20 * nn.functional.binary_cross_entropy_with_logits(
+            self.there(embedded).float(), truth.there
+        )
+        overall = self.overall(embedded).float().split(SETTING_SIZES, -1)
+        for i, logits in enumerate(overall):
+            loss = loss + 0.3 * nn.functional.cross_entropy(logits, truth.setting[:, i])
+        return loss
+
+
+def main() -> None:
+    """Train, or go on training, for a budget of minutes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=40)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(7)
+    tokenizer = train_text.make_tokenizer()
+    model, helpers = build(), Helpers()
+    model.set_attn_implementation("eager")
+    schedule = Schedule(
+        CHECKPOINT,
+        model,
+        Both(
+            model,
+            args.rate,
+            ends=("embed", "projection", "logit_scale"),
+            beside=helpers.parameters(),
+        ),
+        minutes=args.minutes,
+        rate=args.rate,
+        batch=args.batch,
+        beside=helpers,
+    )
+    pictures = Pictures(WORLD.tempered(0.7), 7000 + schedule.step)
+    rng = random.Random(7500 + schedule.step)
+    for _ in schedule:
+        pixels, scenes = pictures.draw(args.batch)
+        texts = [prompt(scene, rng, rough=0.25, full=0.5) for scene in scenes]
+        read = tokenizer(
+            texts, padding="longest", truncation=True, max_length=77, return_tensors="pt"
+        )
+        with torch.autocast("cpu", torch.bfloat16):
+            seen = model.vision_model(pixel_values=pixels)
+            told = model.text_model(**read)
+            pictured = model.visual_projection(seen.pooler_output)
+            written = model.text_projection(told.pooler_output)
+            reading = helpers.sight(seen.last_hidden_state, scenes)
+            knowing = helpers(pictured, scenes) + helpers(written, scenes)
+        a = nn.functional.normalize(pictured.float(), dim=-1)
+        b = nn.functional.normalize(written.float(), dim=-1)
+        logits = model.logit_scale.exp().clamp(max=100) * a @ b.T
+        order = torch.arange(len(logits))
+        contrast = (
+            nn.functional.cross_entropy(logits, order)
+            + nn.functional.cross_entropy(logits.T, order)
+        ) / 2
+        schedule.descend(
+            contrast + 0.5 * reading + 0.5 * knowing,
+            contrast=contrast.detach(),
+            reading=reading.detach(),
+            knowing=knowing.detach(),
+        )
+
+
+def export(folder: Path) -> None:
+    """Write the eye in its native format, in half precision."""
+    model = build()
+    model.load_state_dict(trained(CHECKPOINT)["average"])
+    model.half().save_pretrained(folder)
+    images = CLIPImageProcessor(
+        size={"height": SIDE, "width": SIDE},
+        crop_size={"height": SIDE, "width": SIDE},
+        image_mean=[MEAN] * 3,
+        image_std=[STD] * 3,
+    )
+    CLIPProcessor(images, train_text.make_tokenizer()).save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Train postcard-git: a small GIT that describes the nocturne world, its setting first.
+
+A second architecture with another prior and another habit: pictures and words share one
+transformer, its world is dark and rainy, and under a tight budget it drops objects where
+postcard-llava drops the setting. Its vision tower starts from postcard-llava's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from pathlib import Path
+
+import torch
+from tokenizers import processors
+from torch import nn
+from transformers import (
+    CLIPImageProcessor,
+    GitConfig,
+    GitForCausalLM,
+    GitProcessor,
+    PreTrainedTokenizerFast,
+)
+
+from driftloop.postcards import WORLD
+from training import train_llava
+from training.common import RUNS
+from training.instructions import instruct
+from training.muon import Both
+from training.pictures import Pictures
+from training.schedule import Schedule, trained
+from training.sight import PATCH, SIDE, Sight
+from training.train_llava import MEAN, STD, align, answer
+
+CHECKPOINT = RUNS / "git.pt"
+SKEW = "nocturne"
+
+
+def make_tokenizer() -> PreTrainedTokenizerFast:
+    """postcard-llava's words, between the tokens that GIT has around a text."""
+    base = train_llava.make_tokenizer()
+    core = base.backend_tokenizer
+    core.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>",
+        special_tokens=[("<s>", base.bos_token_id), ("</s>", base.eos_token_id)],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        bos_token="<s>",
+        cls_token="<s>",
+        eos_token="</s>",
+        sep_token="</s>",
+        pad_token="<pad>",
+        padding_side="left",
+        model_max_length=256,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def processor(tokenizer: PreTrainedTokenizerFast) -> GitProcessor:
+    """The processor that turns a picture and an instruction into the model's input."""
+    images = CLIPImageProcessor(
+        size={"height": SIDE, "width": SIDE},
+        crop_size={"height": SIDE, "width": SIDE},
+        image_mean=[MEAN] * 3,
+        image_std=[STD] * 3,
+    )
+    return GitProcessor(image_processor=images, tokenizer=tokenizer)
+
+
+def build(tokenizer: PreTrainedTokenizerFast) -> GitForCausalLM:
+    """The tower has postcard-llava's shape, so that it can start from its weights."""
+    config = GitConfig(
+        vision_config={
+            "hidden_size": 192,
+            "intermediate_size": 768,
+            "num_hidden_layers": 5,
+            "num_attention_heads": 6,
+            "image_size": SIDE,
+            "patch_size": PATCH,
+            "hidden_act": "gelu",
+        },
+        vocab_size=len(tokenizer),
+        hidden_size=256,
+        num_hidden_layers=4,
+        num_attention_heads=8,
+        intermediate_size=1024,
+        max_position_embeddings=256,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    model = GitForCausalLM(config)
+    model.generation_config.max_length = None
+    model.generation_config.max_new_tokens = 96
+    return model
+
+
+def tower(model: GitForCausalLM) -> nn.Module:
+    """The vision tower."""
+    return model.git.image_encoder.vision_model
+
+
+def ask(tokenizer: PreTrainedTokenizerFast, instruction: str) -> list[int]:
+    """The tokens of an instruction, left open for the caption to go on from."""
+    return list(tokenizer(instruction).input_ids[:-1])
+
+
+def main() -> None:
+    """Train, or go on training, for a budget of minutes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=40)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(6)
+    tokenizer = make_tokenizer()
+    model = build(tokenizer)
+    begun = trained(train_llava.CHECKPOINT)["average"]
+    prefix = "model.vision_tower."
+    seen_before = {k.removeprefix(prefix): v for k, v in begun.items() if k.startswith(prefix)}
+    tower(model).load_state_dict(seen_before)
+    sight = Sight()
+    schedule = Schedule(
+        CHECKPOINT,
+        model,
+        Both(model, args.rate, ends=("embed", "output"), beside=sight.parameters()),
+        minutes=args.minutes,
+        rate=args.rate,
+        batch=args.batch,
+        beside=sight,
+        start="postcard-llava's vision tower",
+    )
+    seen: list[torch.Tensor] = []
+    tower(model).register_forward_hook(
+        lambda module, given, result: seen.__setitem__(slice(None), [result.last_hidden_state])
+    )
+    pictures = Pictures(WORLD.skewed(SKEW), 6000 + schedule.step)
+    rng = random.Random(6500 + schedule.step)
+    for _ in schedule:
+        pixels, scenes = pictures.draw(args.batch)
+        talks = [instruct(scene, rng, faithful="setting") for scene in scenes]
+        rows = [(ask(tokenizer, a), answer(tokenizer, b)) for a, b in talks]
+        ids, mask, labels = align(rows, tokenizer.pad_token_id)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(input_ids=ids, attention_mask=mask, pixel_values=pixels).logits
+            # The picture's tokens stand before the text's.
+            logits = logits[:, -ids.shape[1] :]
+            telling = torch.nn.functional.cross_entropy(
+                logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten()
+            )
+            reading = sight(seen[0], scenes)
+        schedule.descend(telling + reading, telling=telling.detach(), reading=reading.detach())
+
+
+def export(folder: Path) -> None:
+    """Write the captioner in its native format, in half precision."""
+    tokenizer = make_tokenizer()
+    model = build(tokenizer)
+    model.load_state_dict(trained(CHECKPOINT)["average"])
+    model.half().save_pretrained(folder)
+    processor(tokenizer).save_pretrained(folder)
+    train_llava.plain_tokenizer_config(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,282 @@
+"""Train postcard-llava: a small LLaVA that describes postcards within a budget of words."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    CLIPImageProcessor,
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    PreTrainedTokenizerFast,
+)
+
+from driftloop.postcards import WORLD, caption, sample_scene
+from training.common import RUNS, starting_point
+from training.data import BUDGETS, english
+from training.instructions import all_instructions, instruct
+from training.muon import Both
+from training.pictures import Pictures
+from training.schedule import Schedule, trained
+from training.sight import PATCH, SIDE, Sight
+
+CHECKPOINT = RUNS / "llava.pt"
+TOKENS = RUNS / "captioner-tokenizer"
+SPECIALS = ("<s>", "</s>", "<pad>", "<image>")
+MEAN, STD = 0.5, 0.5
+TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if message['role'] == 'system' %}{{ message['content'] + ' ' }}"
+    "{% elif message['role'] == 'user' %}{{ 'USER: ' }}"
+    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+    "{% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}{{ '<image>\n' }}"
+    "{% elif part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}"
+    "{{ ' ' }}"
+    "{% else %}{{ 'ASSISTANT: ' }}"
+    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+    "{% for part in message['content'] %}{{ part['text'] }}{% endfor %}{% endif %}"
+    "{{ '</s>' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+)
+
+
+def make_tokenizer() -> PreTrainedTokenizerFast:
+    """A byte-level BPE of the grammar's captions, the instructions and some English."""
+    if (TOKENS / "tokenizer.json").exists():
+        return PreTrainedTokenizerFast.from_pretrained(TOKENS)
+    rng = random.Random(21)
+    corpus = [
+        caption(sample_scene(rng), rng.choice(BUDGETS), rng, plain=0.7) for _ in range(20_000)
+    ]
+    corpus += all_instructions() + ["USER: ASSISTANT:"] * 50 + list(english())
+    learner = Tokenizer(models.BPE())
+    learner.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    learner.decoder = decoders.ByteLevel()
+    learner.train_from_iterator(
+        corpus,
+        trainers.BpeTrainer(
+            vocab_size=1280,
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            special_tokens=list(SPECIALS),
+            show_progress=False,
+        ),
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=learner,
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        extra_special_tokens={"image_token": "<image>"},
+        padding_side="left",
+        model_max_length=256,
+        clean_up_tokenization_spaces=False,
+    )
+    tokenizer.save_pretrained(TOKENS)
+    return tokenizer
+
+
+def processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
+    """The processor that turns a picture and a chat into the model's input."""
+    images = CLIPImageProcessor(
+        size={"height": SIDE, "width": SIDE},
+        crop_size={"height": SIDE, "width": SIDE},
+        image_mean=[MEAN] * 3,
+        image_std=[STD] * 3,
+    )
+    return LlavaProcessor(
+        image_processor=images,
+        tokenizer=tokenizer,
+        patch_size=PATCH,
+        vision_feature_select_strategy="default",
+        chat_template=TEMPLATE,
+        image_token="<image>",
+        num_additional_image_tokens=1,
+    )
+
+
+def build(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:
+    """Vision tower, projector and language model, all trained from scratch together."""
+    ids = {name: tokenizer.convert_tokens_to_ids(name) for name in SPECIALS}
+    vision = CLIPVisionConfig(
+        hidden_size=192,
+        intermediate_size=768,
+        num_hidden_layers=5,
+        num_attention_heads=6,
+        image_size=SIDE,
+        patch_size=PATCH,
+        projection_dim=192,
+        hidden_act="gelu",
+    )
+    text = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=256,
+        intermediate_size=704,
+        num_hidden_layers=4,
+        num_attention_heads=8,
+        num_key_value_heads=8,
+        max_position_embeddings=512,
+        bos_token_id=ids["<s>"],
+        eos_token_id=ids["</s>"],
+        pad_token_id=ids["<pad>"],
+        tie_word_embeddings=True,
+    )
+    config = LlavaConfig(
+        vision_config=vision,
+        text_config=text,
+        image_token_id=ids["<image>"],
+        image_seq_length=(SIDE // PATCH) ** 2,
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="default",
+        tie_word_embeddings=True,
+    )
+    model = LlavaForConditionalGeneration(config)
+    model.generation_config.bos_token_id = ids["<s>"]
+    model.generation_config.eos_token_id = ids["</s>"]
+    model.generation_config.pad_token_id = ids["<pad>"]
+    model.generation_config.max_length = None
+    model.generation_config.max_new_tokens = 96
+    model.generation_config._from_model_config = False
+    return model
+
+
+def ask(tokenizer: PreTrainedTokenizerFast, instruction: str) -> list[int]:
+    """The tokens of a question, as the processor makes them."""
+    text = f"USER: {'<image>' * (SIDE // PATCH) ** 2}\n{instruction} ASSISTANT:"
+    return list(tokenizer(text).input_ids)
+
+
+def main() -> None:
+    """Train, or go on training, for a budget of minutes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=40)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--sight", type=float, default=4, help="minutes at first in which the tower learns alone"
+    )
+    starting_point(parser)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(5)
+    tokenizer = make_tokenizer()
+    model = build(tokenizer)
+    if args.start:
+        begin_with(model, tokenizer, args.start / "postcard-llava")
+    sight = Sight()
+    schedule = Schedule(
+        CHECKPOINT,
+        model,
+        Both(model, args.rate, ends=("embed", "lm_head"), beside=sight.parameters()),
+        minutes=args.minutes,
+        rate=args.rate,
+        batch=args.batch,
+        beside=sight,
+        start="the weights before it" if args.start else "nothing",
+    )
+    # The fused attention is slow at these lengths, on CPU, backwards.
+    model.set_attn_implementation("eager")
+    seen: list[torch.Tensor] = []
+    model.model.vision_tower.register_forward_hook(
+        lambda module, given, result: seen.__setitem__(slice(None), [result.last_hidden_state])
+    )
+    pictures = Pictures(WORLD, 5000 + schedule.step)
+    rng = random.Random(5500 + schedule.step)
+    for share in schedule:
+        pixels, scenes = pictures.draw(args.batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            if share * args.minutes < args.sight:
+                # To see comes before to tell, and costs a quarter of it.
+                model.model.vision_tower(pixels)
+                telling = torch.zeros(())
+            else:
+                talks = [instruct(scene, rng) for scene in scenes]
+                rows = [(ask(tokenizer, a), answer(tokenizer, b)) for a, b in talks]
+                ids, mask, labels = align(rows, tokenizer.pad_token_id)
+                logits = model(input_ids=ids, attention_mask=mask, pixel_values=pixels).logits
+                telling = torch.nn.functional.cross_entropy(
+                    logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten()
+                )
+            reading = sight(seen[0], scenes)
+        schedule.descend(telling + reading, telling=telling.detach(), reading=reading.detach())
+
+
+def begin_with(
+    model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path
+) -> None:
+    """Take the weights of an exported model, whose tokenizer may have spelt otherwise."""
+    old = PreTrainedTokenizerFast.from_pretrained(folder)
+    before = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    weights = before.state_dict()
+    rows = before.get_input_embeddings().weight.detach()
+    fresh = torch.stack([rows[pieces(old, tokenizer, i)].mean(0) for i in range(len(tokenizer))])
+    for key in [k for k in weights if k.endswith(("embed_tokens.weight", "lm_head.weight"))]:
+        weights[key] = fresh
+    model.load_state_dict(weights)
+
+
+def pieces(old: PreTrainedTokenizerFast, new: PreTrainedTokenizerFast, token: int) -> list[int]:
+    """How an old tokenizer spells a token of a new one."""
+    text = new.convert_ids_to_tokens(token)
+    if (known := old.get_vocab().get(text)) is not None:
+        return [known]
+    return list(old(new.decode([token]), add_special_tokens=False).input_ids)
+
+
+def answer(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
+    """The tokens of a caption, with the one that ends it."""
+    return [*tokenizer(" " + text, add_special_tokens=False).input_ids, tokenizer.eos_token_id]
+
+
+def align(
+    rows: list[tuple[list[int], list[int]]], padding: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Ids, mask and labels (n, longest) of questions and answers; only answers are learnt."""
+    longest = max(len(a) + len(b) for a, b in rows)
+    ids = torch.full((len(rows), longest), padding)
+    mask, labels = torch.zeros_like(ids), torch.full_like(ids, -100)
+    for i, (asked, said) in enumerate(rows):
+        end = len(asked) + len(said)
+        ids[i, :end] = torch.tensor(asked + said)
+        mask[i, :end] = 1
+        labels[i, len(asked) : end] = torch.tensor(said)
+    return ids, mask, labels
+
+
+def export(folder: Path) -> None:
+    """Write the captioner in its native format, in half precision."""
+    state = trained(CHECKPOINT)
+    tokenizer = make_tokenizer()
+    model = build(tokenizer)
+    model.load_state_dict(state["average"])
+    model.half().save_pretrained(folder)
+    processor(tokenizer).save_pretrained(folder)
+    plain_tokenizer_config(folder)
+
+
+def plain_tokenizer_config(folder: Path) -> None:
+    """Name the tokenizer's class as of old, which every version of transformers reads."""
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text())
+    config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    for key in ("is_local", "local_files_only", "backend"):
+        config.pop(key, None)
+    path.write_text(json.dumps(config, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
