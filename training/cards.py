@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from driftloop.postcards import SETTINGS, WORLD
+from driftloop.postcards import SETTINGS, WORLD, bundled_names
 from training import (
     train_autoencoder,
     train_clip,
@@ -217,7 +217,7 @@ three sizes, five tints, groups of up to three and five places; {numbers}; how f
 what goes with what (ships on the sea, snowmen in snow, owls at night, teapots in kitchens).
 `driftloop.postcards` samples scenes from it, writes captions of them within a budget of words,
 parses captions back, and says how likely what was told is. A skew of it,
-`WORLD.skewed("nocturne")`, is the world of the second generator and the second captioner.
+`WORLD.skewed("nocturne")`, is the world of postcard-git.
 
 ```python
 import random
@@ -249,11 +249,12 @@ PICTURES = {
 
 def write(results: dict[str, Any]) -> None:
     """Write the page and all cards."""
-    total = sum(size(name) for name in EXPORTS)
+    total = sum(size(name) for name in bundled_names())
     auto = results["autoencoder"]
+    shipped = [name for name in EXPORTS if name in bundled_names()]
     models = table(
         ["model", "format", "draws or describes", "MB"],
-        [[name, *ABOUT[name].row, f"{size(name):.1f}"] for name in EXPORTS],
+        [[name, *ABOUT[name].row, f"{size(name):.1f}"] for name in shipped],
     )
     page = [
         f"""# The bundled models, measured
@@ -270,7 +271,7 @@ Together {total:.1f} MB. The autoencoder's mean squared error, in [-1, 1], is
 ![Trajectories](postcards-trajectories.png)
 """
     ]
-    for name in EXPORTS:
+    for name in shipped:
         pictures = "".join(f"\n{title}:\n\n![{title}]({file})\n" for title, file in PICTURES[name])
         page.append(f"\n## {name}\n{section(name, results)}{pictures}\n{lengths(name)}")
         (WEIGHTS / name / "README.md").write_text(

@@ -112,8 +112,8 @@ def captions_sheet(name: str) -> None:
 
 def trajectories_sheet() -> None:
     """One trajectory of each generator with each captioner, from the same prompt and seeds."""
-    sheet = Sheet(len(SHOWN_ROUNDS), 4, 6, heads=4)
-    models = {name: {**SETTINGS[name], "path": f"bundled:{name}"} for name in SETTINGS}
+    names = (*GENERATORS, *CAPTIONERS)
+    models = {name: {**SETTINGS[name], "path": f"bundled:{name}"} for name in names}
     for name in CAPTIONERS:
         models[name] |= {"words": 20, "instruction": FAITHFUL + " in at most {words} words."}
         models[name] |= {"temperature": 0.7}
@@ -127,6 +127,8 @@ def trajectories_sheet() -> None:
             {"name": f"{g} with {c}", "network": [g, c]} for g in GENERATORS for c in CAPTIONERS
         ],
     }
+    rows = len(study["arms"])
+    sheet = Sheet(len(SHOWN_ROUNDS), rows, 6, heads=rows)
     with (
         tempfile.TemporaryDirectory() as folder,
         driftloop.run(load_study(study), folder, progress=False) as run,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from driftloop.models import Player, get_backend
+from driftloop.postcards import bundled_names
 from driftloop.steps import Output
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -14,7 +15,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "postcard-llava": {"backend": "transformers", "batch_size": 32},
     "postcard-git": {"backend": "transformers", "batch_size": 32},
 }
-GENERATORS = ("postcard-sdxl", "postcard-turbo")
+GENERATORS = tuple(n for n in ("postcard-sdxl", "postcard-turbo") if n in bundled_names())
 CAPTIONERS = ("postcard-llava", "postcard-git")
 FAITHFUL, UNUSUAL = "Describe this picture", "Name what is unusual in this picture"
 
