@@ -41,6 +41,14 @@ def test_the_code_runs(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert len(run) == toy_study().steps
 
 
+def test_the_world_answers_as_the_readme_says(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(blocks("python")[2], "README.md", "exec"), {})
+    told, refilled = capsys.readouterr().out.strip().splitlines()
+    assert "Score(" in told
+    ground = eval(refilled)
+    assert max(ground, key=ground.get) == "sea"
+
+
 def test_every_command_is_there() -> None:
     named = set(re.findall(r"^\| `driftloop (\w+)", README, flags=re.MULTILINE))
     assert named == {

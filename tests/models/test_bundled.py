@@ -10,6 +10,7 @@ import pytest
 import driftloop
 from driftloop.errors import ModelError
 from driftloop.models import Player, check_invariance, get_backend
+from driftloop.postcards import parse
 from driftloop.runners import Session
 from driftloop.steps import Output
 from driftloop.store import open_run
@@ -45,7 +46,19 @@ def captioner() -> Player:
     )
 
 
-@pytest.mark.parametrize("name", ["generator", "captioner"])
+@pytest.fixture(scope="module")
+def other_captioner() -> Player:
+    return load(
+        "transformers",
+        path="bundled:postcard-git",
+        instruction="Describe this picture in at most {words} words.",
+        words=20,
+        temperature=1.0,
+        batch_size=4,
+    )
+
+
+@pytest.mark.parametrize("name", ["generator", "captioner", "other_captioner"])
 def test_answers_do_not_depend_on_company(name: str, request: pytest.FixtureRequest) -> None:
     verdict = check_invariance(request.getfixturevalue(name))
     assert verdict.verdict == "bit-exact", verdict
@@ -76,12 +89,39 @@ def test_an_empty_prompt_is_told(generator: Player) -> None:
     assert "empty prompt" in output.flags
 
 
-def test_captions_keep_their_budget(generator: Player, captioner: Player) -> None:
-    prompts = ["A ship on the sea.", "Two cats in a meadow at night."]
-    pictures = [output.content for output in generator.play(prompts, [1, 2])]
-    for output in captioner.play(pictures, [1, 2]):
+PROMPTS = ["A ship on the sea at night.", "Two cats in a meadow by day."]
+
+
+@pytest.mark.parametrize("told_by", ["captioner", "other_captioner"])
+def test_every_pair_keeps_what_is_asked(
+    told_by: str, generator: Player, request: pytest.FixtureRequest
+) -> None:
+    pictures = [output.content for output in generator.play(PROMPTS, [1, 2])]
+    for prompt, output in zip(
+        PROMPTS, request.getfixturevalue(told_by).play(pictures, [1, 2]), strict=True
+    ):
         assert 0 < len(output.content.split()) <= 20
         assert output.content.endswith(".") or "over budget" in output.flags
+        asked, told = parse(prompt), parse(output.content)
+        assert told.ground in (None, asked.ground)
+        assert told.time in (None, asked.time)
+
+
+@pytest.mark.parametrize("path", ["bundled:postcard-llava", "bundled:postcard-git"])
+def test_a_captioner_follows_its_instruction(path: str, generator: Player) -> None:
+    prompts = [
+        "A large red castle on the left, a cow in the middle and two bats at the upper right.",
+        "A small blue cat on the left and a robot on the right in a kitchen at night, in sepia.",
+    ]
+    pictures = [output.content for output in generator.play(prompts, [1, 2])]
+    lengths = {}
+    for words in (5, 40):
+        instruction = "Describe this picture in at most {words} words."
+        told = load(
+            "transformers", path=path, instruction=instruction, words=words, batch_size=4
+        ).play(pictures, [1, 2])
+        lengths[words] = sum(len(output.content.split()) for output in told)
+    assert lengths[5] <= 10 < lengths[40]
 
 
 def small(**changes: Any) -> Study:
