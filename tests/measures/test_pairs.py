@@ -137,7 +137,7 @@ def test_one_prompt_or_none_gives_no_number() -> None:
     [
         ("collapses", lambda s: world(s, k=6)),
         ("collapses", lambda s: world(s, k=1)),
-        ("contracts", lambda s: world(s, k=12, by_prompt=True)),
+        ("contracts", lambda s: world(s, k=12, loyal=1.0)),
         ("wanders", lambda s: world(s, k=24, near=0.0, escape=0.3)),
         ("wanders", lambda s: (shuffled(s, still(s)[0]), still(s)[1])),
         ("remembers", still),
@@ -164,7 +164,7 @@ def test_a_short_or_small_run_is_undecided() -> None:
 def test_intervals_cover_the_truth() -> None:
     # Prompts and noise are drawn anew; the truth is what very many prompts show.
     def draw(seed: int, prompts: int) -> tuple[np.ndarray, np.ndarray]:
-        return world(seed, k=4, by_prompt=True, noise=0.6, rounds=8, d=12, prompts=prompts)
+        return world(seed, k=4, loyal=1.0, noise=0.6, rounds=8, d=12, prompts=prompts)
 
     truth = np.mean([
         (late.memory.value, late.contraction.value, late.strangers.value)
