@@ -17,6 +17,7 @@ from driftloop.measures import (
     _motifs,
     _pairs,
     _repeats,
+    _shuffle,
     _variety,
     _verdict,
     _words,
@@ -26,7 +27,7 @@ from driftloop.report.figures import _chart
 
 MEASURES = [
     _attractor, _attribution, _bootstrap, _clusters, _drift, _energy, _fidelity, _motifs, _pairs,
-    _repeats, _variety, _verdict, _words,
+    _repeats, _shuffle, _variety, _verdict, _words,
 ]  # fmt: skip
 
 

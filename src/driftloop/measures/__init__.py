@@ -14,6 +14,7 @@ Coming together, and being forgotten (``_pairs``, ``_verdict``):
 
 * :func:`separation`: strangers, twins, memory, contraction, noise floor (:class:`Separation`).
 * :func:`lag_distances`, :func:`noise_floor`, :func:`twin_distances`: what it rests on.
+* :func:`shuffled`: the control, on arrays.
 * :func:`verdict` from the late rounds (:class:`Late`): collapses, contracts, wanders, remembers,
   or undecided (:class:`Verdict`).
 
@@ -57,6 +58,7 @@ from ._interval import RESAMPLES
 from ._motifs import Motif, Motifs, find_motifs
 from ._pairs import Late, Separation, lag_distances, noise_floor, separation, twin_distances
 from ._repeats import Repetition, alike, novelty, periods, repetition
+from ._shuffle import shuffled
 from ._variety import variety, vendi
 from ._verdict import Verdict, verdict
 from ._words import class_words
@@ -94,6 +96,7 @@ __all__ = [
     "semantic_drift_rate",
     "separation",
     "share",
+    "shuffled",
     "strangers_from",
     "twin_distances",
     "variety",
