@@ -15,6 +15,10 @@ from .figures import EndingLine, ending_figure
 from .figures.drift import highest
 
 
+WIDE = 1.5
+"""Width of an interval of memory from which on it says nothing."""
+
+
 class EndingBlock(NamedTuple):
     """The charts of one encoder."""
 
@@ -63,15 +67,21 @@ def _block(arms: list[str], drift: Drift) -> EndingBlock:
         panels.append(Panel(f"How many different things, of {prompts} at most", svg))
     memory = None
     if any(np.isfinite(p.memory.mean).any() for p in parts):
+        controls = [_control(ending) for ending in endings]
         svg = ending_figure(
-            lines(
-                [p.memory for p in parts], [None] * len(parts), [_control(e) for e in endings]
-            ),
+            lines([_telling(p.memory) for p in parts], [None] * len(parts), controls),
             label=f"How much of the prompt is left, round by round, {drift.title}",
             rounds=rounds, top=1.2, bottom=-0.2, level="shuffled", colours=colours,
         )  # fmt: skip
         memory = Panel(f"{noun}: {drift.title}", svg)
     return EndingBlock(f"{noun}: {drift.title}", drift.encoder, panels, memory)
+
+
+def _telling(memory: Curve) -> Curve:
+    """Memory without rounds whose interval is wider than all it could be: noise over noise."""
+    wide = ~(memory.high - memory.low < WIDE)
+    gaps = [np.where(wide, np.nan, part) for part in (memory.mean, memory.low, memory.high)]
+    return memory._replace(mean=gaps[0], low=gaps[1], high=gaps[2])
 
 
 def _control(ending: Ending) -> float:
