@@ -14,7 +14,6 @@ from ._endings import Ending
 from .figures import EndingLine, ending_figure
 from .figures.drift import highest
 
-
 WIDE = 1.5
 """Width of an interval of memory from which on it says nothing."""
 
