@@ -177,6 +177,20 @@ def doctor(
 
 
 @app.command()
+def export(
+    folder: RunArgument,
+    path: Annotated[Path, typer.Argument(help="The file to write: .parquet or .csv.")],
+    pictures: Annotated[bool, typer.Option(help="Put the pictures into a Parquet file.")] = True,
+) -> None:
+    """Write every step of a run as one table; Parquet with its pictures."""
+    from .store import export_steps, open_run
+
+    with open_run(folder) as opened:
+        export_steps(opened, path, pictures=pictures)
+    out.print(f"table: {path}", soft_wrap=True)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of a study file, for editors that complete and check TOML."""
     from .runners import study_schema

@@ -6,14 +6,32 @@ from types import ModuleType
 import pytest
 
 from driftloop.encoders import pixels
-from driftloop.measures import _bootstrap, _drift, _repeats
+from driftloop.measures import (
+    _attractor,
+    _attribution,
+    _bootstrap,
+    _clusters,
+    _drift,
+    _energy,
+    _fidelity,
+    _motifs,
+    _pairs,
+    _repeats,
+    _shuffle,
+    _variety,
+    _verdict,
+    _words,
+)
 from driftloop.report import _choice, _prose, _provenance
 from driftloop.report.figures import _chart
 
+MEASURES = [
+    _attractor, _attribution, _bootstrap, _clusters, _drift, _energy, _fidelity, _motifs, _pairs,
+    _repeats, _shuffle, _variety, _verdict, _words,
+]  # fmt: skip
 
-@pytest.mark.parametrize(
-    "module", [_bootstrap, _drift, _repeats, pixels, _choice, _prose, _provenance, _chart]
-)
+
+@pytest.mark.parametrize("module", [*MEASURES, pixels, _choice, _prose, _provenance, _chart])
 def test_examples(module: ModuleType) -> None:
     done = doctest.testmod(module)
     assert done.attempted

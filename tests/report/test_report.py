@@ -249,3 +249,29 @@ def test_progress_is_shown_when_asked_for(
         assert capsys.readouterr().err == ""
         write_report(run, progress=True)
         assert "pictures" in capsys.readouterr().err
+
+
+def test_it_answers_the_four_questions(page: Callable[..., Page]) -> None:
+    found = page(
+        prompts=[f"a {w} number {w}" for w in "ship cat moon tree house".split()], rounds=8
+    )
+    for section in ("collapse", "forgotten", "motifs", "repeats"):
+        assert ("section", {"id": section}) in found.tags
+    order = [a["id"] for t, a in found.tags if t == "section"]
+    assert order[:4] == ["collapse", "forgotten", "motifs", "repeats"]
+    assert "Seen over eight rounds" in found.seen
+    assert "shuffled (control)" in found.seen
+
+
+def test_captions_that_never_change_are_told_from_captions_that_are_all_the_same(
+    page: Callable[..., Page],
+) -> None:
+    prompts = [f"{w} {n}" for n, w in enumerate("ship cat moon tree house".split())]
+    same = page(prompts=prompts, rounds=6, write=lambda rng, previous, round: "a cat")
+    assert "collapses 0 %" not in same.seen
+    assert "words in common collapses" in same.seen
+
+
+def test_memory_needs_twins(page: Callable[..., Page]) -> None:
+    found = page(twins=1)
+    assert "That needs twins" in found.seen

@@ -1,7 +1,8 @@
 """Measures: pure functions, arrays in, a small record with its interval out.
 
 They know nothing of runs, stores or models. States are unit vectors, missing ones are NaN, and
-the unit of resampling is always the prompt, never the step.
+the unit of resampling is always the prompt, never the step. docs/measures.md says how right they
+are, by simulation.
 
 Drift (``_drift``):
 
@@ -9,34 +10,96 @@ Drift (``_drift``):
 * :func:`distance_from` a baseline (the start, or round 1), :func:`distance_per_step`.
 * :func:`strangers_from`: the same distance to the baselines of *other* prompts, its control.
 
+Coming together, and being forgotten (``_pairs``, ``_verdict``):
+
+* :func:`separation`: strangers, twins, memory, contraction, noise floor (:class:`Separation`).
+* :func:`lag_distances`, :func:`noise_floor`, :func:`twin_distances`: what it rests on.
+* :func:`shuffled`: the control, on arrays.
+* :func:`verdict` from the late rounds (:class:`Late`): collapses, contracts, wanders, remembers,
+  or undecided (:class:`Verdict`).
+
+Variety (``_variety``):
+
+* :func:`vendi` score of a set; :func:`variety` of one state a prompt, per round.
+
+Motifs (``_motifs``, ``_words``):
+
+* :func:`find_motifs`: fitted on some prompts, judged on others (:class:`Motifs`, :class:`Motif`).
+* :func:`class_words`: the words that tell groups of captions apart.
+
+Repetition (``_repeats``), exact first:
+
+* :func:`repetition` of one sequence of states (:class:`Repetition`): first repeat, and the fixed
+  point or cycle that its end has settled in.
+* :func:`novelty`: which states of a sequence are new, and which lie in that cycle.
+* :func:`alike`: approximate repeats as names; :func:`periods` of noisy cycles.
+
+Scalars, meaning, origins (``_attractor``, ``_fidelity``, ``_energy``, ``_attribution``):
+
+* :func:`attractor`, :func:`autoregression` of a property (:class:`Attractor`).
+* :func:`mean_cumulative_drift`, :func:`semantic_drift_rate` (:class:`Decay`).
+* :func:`energy_distance` of two sets with a permutation p (:class:`EnergyTest`).
+* :func:`attribution` of variance to prompt, models and seed.
+
 Uncertainty (``_bootstrap``):
 
 * :func:`curve`: mean over prompts with a 95 % interval, and quartiles, per round (:class:`Curve`).
 * :func:`share`: the same for a yes-or-no property of trajectories (:class:`Estimate`).
 * :data:`RESAMPLES`: how many bootstrap resamples they take by default.
-
-Repetition (``_repeats``), exact and without a threshold:
-
-* :func:`repetition` of one sequence of states (:class:`Repetition`): first repeat, and the fixed
-  point or cycle that its end has settled in.
-* :func:`novelty`: which states of a sequence are new, and which lie in that cycle.
 """
 
-from ._bootstrap import RESAMPLES, Curve, Estimate, curve, share
+from ._attractor import Attractor, attractor, autoregression
+from ._attribution import attribution
+from ._bootstrap import Curve, Estimate, curve, share
 from ._drift import cosine_distance, distance_from, distance_per_step, strangers_from
-from ._repeats import Repetition, novelty, repetition
+from ._energy import EnergyTest, energy_distance
+from ._fidelity import Decay, mean_cumulative_drift, semantic_drift_rate
+from ._interval import RESAMPLES
+from ._motifs import Motif, Motifs, find_motifs
+from ._pairs import Late, Separation, lag_distances, noise_floor, separation, twin_distances
+from ._repeats import Repetition, alike, novelty, periods, repetition
+from ._shuffle import shuffled
+from ._variety import variety, vendi
+from ._verdict import Verdict, verdict
+from ._words import class_words
 
 __all__ = [
     "RESAMPLES",
+    "Attractor",
     "Curve",
+    "Decay",
+    "EnergyTest",
     "Estimate",
+    "Late",
+    "Motif",
+    "Motifs",
     "Repetition",
+    "Separation",
+    "Verdict",
+    "alike",
+    "attractor",
+    "attribution",
+    "autoregression",
+    "class_words",
     "cosine_distance",
     "curve",
     "distance_from",
     "distance_per_step",
+    "energy_distance",
+    "find_motifs",
+    "lag_distances",
+    "mean_cumulative_drift",
+    "noise_floor",
     "novelty",
+    "periods",
     "repetition",
+    "semantic_drift_rate",
+    "separation",
     "share",
+    "shuffled",
     "strangers_from",
+    "twin_distances",
+    "variety",
+    "vendi",
+    "verdict",
 ]

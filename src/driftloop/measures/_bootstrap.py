@@ -1,27 +1,16 @@
-"""Means over prompts, and how sure they are.
-
-Trajectories of one prompt are not independent, and rounds of one trajectory still less: only
-prompts were drawn. So a prompt counts once however many twins it has, and prompts are what is
-resampled. Two calls with the same set of prompts, number of resamples and seed use the same
-resamples, which is what makes the intervals of two arms comparable.
-"""
+"""Means over prompts, and how sure they are: a prompt counts once however many twins it has."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
-from statistics import NormalDist
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-Floats: TypeAlias = npt.NDArray[np.floating[Any]]
-Labels: TypeAlias = Sequence[Hashable] | npt.NDArray[Any]
+from ._interval import RESAMPLES, Floats, expanded_percentiles, prompt_weights, studentized
 
-RESAMPLES = 1000
-LEVEL = 0.95
-BLOCK = 4_000_000
-"""Weights held at once while resampling; bounds the memory that many prompts take."""
+Labels: TypeAlias = Sequence[Hashable] | npt.NDArray[Any]
 
 
 class Curve(NamedTuple):
@@ -58,23 +47,29 @@ class Estimate(NamedTuple):
     """Prompts that it rests on."""
 
 
-def curve(values: Floats, prompts: Labels, *, resamples: int = RESAMPLES, seed: int = 0) -> Curve:
+def curve(
+    values: Floats,
+    prompts: Labels,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+) -> Curve:
     r"""Summarise a quantity of trajectories per round.
 
     The mean is :math:`m(t) = |P|^{-1} \sum_p |A_p|^{-1} \sum_{a \in A_p} y(p, a, t)` over the
-    prompts and twins that have a value at round *t*. Its interval is the expanded percentile
-    bootstrap over prompts (Hesterberg, *The American Statistician* 69(4), 2015, section 5.2): plain
-    percentiles are too narrow for a few dozen prompts, by the factor that Student's t corrects.
+    prompts and twins that have a value at round *t*. Its interval is the studentised bootstrap over
+    prompts, which keeps its coverage where a few dozen prompts are skewed.
 
     Args:
         values: ``(trajectories, rounds)``; NaN where a trajectory has no value.
         prompts: ``(trajectories,)`` labels: which trajectories share a prompt.
         resamples: Bootstrap resamples.
         seed: Of the resampling.
+        bounds: Values that the quantity cannot leave; the interval is cut there.
 
     Returns:
-        A :class:`Curve`; its entries lie between the least and the largest value of their round,
-        and are NaN at rounds without any.
+        A :class:`Curve`, NaN at rounds without any value.
 
     >>> import numpy as np
     >>> result = curve(np.array([[0.0, 0.2], [0.0, 0.4], [0.0, 0.9]]), ["a", "a", "b"])
@@ -90,14 +85,21 @@ def curve(values: Floats, prompts: Labels, *, resamples: int = RESAMPLES, seed: 
     means = group_means(values, prompts)
     present = ~np.isnan(means)
     counts = present.sum(axis=0)
-    filled = np.where(present, means, 0.0)
-    with np.errstate(invalid="ignore"):
-        mean = filled.sum(axis=0) / counts
+    # Centred, so that the squares below do not lose a small spread on top of a large mean.
+    centre = np.nan_to_num(_ratio(np.where(present, means, 0.0).sum(axis=0), counts))
+    filled = np.where(present, means - centre, 0.0)
+    ones = np.ones((1, len(means)))
+    (mean,), (error,) = (part + 0.0 for part in _mean_and_error(ones, filled, present))
     drawn = [
-        _ratio(weights @ filled, weights @ present)
+        _mean_and_error(weights, filled, present)
         for weights in prompt_weights(len(means), resamples, seed)
     ]
-    low, high = interval(np.concatenate(drawn), counts) if drawn else (mean * np.nan,) * 2
+    low, high = np.full((2, values.shape[1]), np.nan)
+    if drawn:
+        means_drawn, errors_drawn = (np.concatenate(part) for part in zip(*drawn, strict=True))
+        low, high = studentized(mean, error, means_drawn, errors_drawn, counts)
+    low, high = (np.clip(end + centre, *bounds) for end in (low, high))
+    mean = mean + centre
     q25, median, q75 = _quartiles(values)
     return Curve(
         mean, low, high, q25, median, q75,
@@ -106,12 +108,12 @@ def curve(values: Floats, prompts: Labels, *, resamples: int = RESAMPLES, seed: 
 
 
 def share(
-    holds: Sequence[bool], prompts: Labels, *, resamples: int = RESAMPLES, seed: int = 0
+    holds: Sequence[bool] | Floats, prompts: Labels, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Estimate:
     """Share of trajectories that something holds for, prompts weighing the same.
 
     Args:
-        holds: ``(trajectories,)``.
+        holds: ``(trajectories,)``; or the share of each trajectory's rounds, NaN where unknown.
         prompts: ``(trajectories,)`` labels.
         resamples: Bootstrap resamples.
         seed: Of the resampling.
@@ -126,9 +128,15 @@ def share(
     0.1
     """
     column = np.asarray(holds, dtype=np.float64).reshape(-1, 1)
-    result = curve(column, prompts, resamples=resamples, seed=seed)
-    value, low, high = float(result.mean[0]), float(result.low[0]), float(result.high[0])
-    count = int(result.prompts[0])
+    means = group_means(column, prompts)
+    means = means[np.isfinite(means[:, 0])]
+    count = len(means)
+    value, low, high = float(means.mean()) if count else np.nan, np.nan, np.nan
+    # A share of zero or one has no error of its own to be measured in: percentiles, not t.
+    drawn = [weights @ means / count for weights in prompt_weights(count, resamples, seed)]
+    if drawn:
+        ends = expanded_percentiles(np.concatenate(drawn), np.array([count]))
+        low, high = (float(end[0]) for end in ends)
     if count and value in (0.0, 1.0):
         open_end = min(1.0, 3 / count)
         low, high = (0.0, open_end) if value == 0.0 else (1.0 - open_end, 1.0)
@@ -151,37 +159,14 @@ def group_means(values: Floats, prompts: Labels) -> Floats:
     return _ratio(sums, np.add.reduceat(present, first, axis=0, dtype=np.float64))
 
 
-def prompt_weights(prompts: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """How often each prompt is drawn in each resample, in blocks of ``(some, prompts)``."""
-    rng = np.random.default_rng(seed)
-    block = max(1, BLOCK // max(prompts, 1))
-    for first in range(0, resamples if prompts else 0, block):
-        size = min(block, resamples - first)
-        yield rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=size).astype(float)
-
-
-def interval(drawn: Floats, prompts: npt.NDArray[Any]) -> tuple[Floats, Floats]:
-    """Ends of the expanded percentile interval.
-
-    Args:
-        drawn: ``(resamples, rounds)``.
-        prompts: ``(rounds,)`` prompts behind each column.
-    """
-    low, high = np.full((2, drawn.shape[1]), np.nan)
-    for count in np.unique(prompts):
-        if count < 2:
-            continue
-        columns = prompts == count
-        tail = _expanded_tail(int(count))
-        low[columns], high[columns] = np.nanquantile(drawn[:, columns], [tail, 1 - tail], axis=0)
-    return low, high
-
-
-def _expanded_tail(count: int) -> float:
-    from scipy.special import stdtrit
-
-    quantile = float(stdtrit(count - 1, (1 - LEVEL) / 2))
-    return NormalDist().cdf(quantile * (count / (count - 1)) ** 0.5)
+def _mean_and_error(
+    weights: Floats, filled: Floats, present: npt.NDArray[Any]
+) -> tuple[Floats, Floats]:
+    """Weighted means of columns and their standard errors, each ``(resamples, columns)``."""
+    counts = weights @ present
+    means = _ratio(weights @ filled, counts)
+    spread = _ratio(weights @ filled**2, counts) - means**2
+    return means, np.sqrt(_ratio(np.maximum(spread, 0.0), counts - 1))
 
 
 def _ratio(sums: Floats, counts: Floats) -> Floats:

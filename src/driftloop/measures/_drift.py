@@ -12,15 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._bootstrap import (
-    RESAMPLES,
-    Curve,
-    Floats,
-    Labels,
-    group_means,
-    interval,
-    prompt_weights,
-)
+from ._bootstrap import Curve, Labels, group_means
+from ._influence import pair_distance, products, standard_error
+from ._interval import RESAMPLES, Floats, prompt_weights, studentized
 
 
 def cosine_distance(a: Floats, b: Floats) -> Floats:
@@ -60,7 +54,7 @@ def distance_from(x: Floats, baseline: Floats) -> Floats:
     >>> distance_from(x, x[:, 0]).tolist()
     [[0.0, 1.0]]
     """
-    _check_states(x)
+    check_states(x)
     return cosine_distance(x, baseline[:, None, :])
 
 
@@ -77,7 +71,7 @@ def distance_per_step(x: Floats) -> Floats:
     >>> distance_per_step(np.array([[[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]])).tolist()
     [[1.0, 0.0]]
     """
-    _check_states(x)
+    check_states(x)
     return cosine_distance(x[:, 1:], x[:, :-1])
 
 
@@ -107,42 +101,31 @@ def strangers_from(
     >>> strangers_from(x, x[:, 0], ["a", "b"]).mean.tolist()
     [1.0]
     """
-    _check_states(x)
+    check_states(x)
     ends = group_means(baseline, prompts)
-    # The first row weighs all prompts alike: the estimate itself.
-    weights = np.concatenate([np.ones((1, len(ends))), *prompt_weights(len(ends), resamples, seed)])
+    weightings = [np.ones((1, len(ends))), *prompt_weights(len(ends), resamples, seed)]
     rounds = x.shape[1]
-    mean, low, high = np.full((3, rounds), np.nan)
+    values, errors = np.full((2, resamples + 1, rounds), np.nan)
     counts = np.zeros(rounds, dtype=np.int64)
     for t in range(rounds):
         states = group_means(x[:, t], prompts)
-        here = np.all(np.isfinite(states) & np.isfinite(ends), axis=1)
-        counts[t] = here.sum()
-        if counts[t] < 2:
-            continue
-        u, v = np.where(here[:, None], states, 0.0), np.where(here[:, None], ends, 0.0)
-        drawn = _between(weights * here, u, v)
-        mean[t] = drawn[0]
-        both = interval(drawn[1:, None], counts[t : t + 1])
-        low[t], high[t] = (float(end[0]) for end in both)
+        counts[t] = np.isfinite(states[:, 0] + ends[:, 0]).sum()
+        row = 0
+        for weights in weightings if counts[t] > 1 else []:
+            found = pair_distance(weights, states, ends)
+            rows = slice(row, row := row + len(weights))
+            values[rows, t] = found.value
+            spread = products(weights, [found.influence])
+            errors[rows, t] = standard_error([np.ones(len(weights))], spread, len(ends))
+    mean = values[0]
+    low, high = studentized(mean, errors[0], values[1:], errors[1:], counts)
+    low, high = np.clip(low, 0.0, 2.0), np.clip(high, 0.0, 2.0)
     nothing = np.full(rounds, np.nan)
     present = (~np.isnan(x).any(axis=2)).sum(axis=0)
     return Curve(mean, low, high, nothing, nothing, nothing, present.astype(np.int64), counts)
 
 
-def _between(weights: Floats, u: Floats, v: Floats) -> Floats:
-    """Weighted mean distance of every ``u[p]`` to every ``v[q]`` of another prompt."""
-    squares = weights**2
-    pairs = weights.sum(axis=1) ** 2 - squares.sum(axis=1)
-    if u.shape[0] < u.shape[1]:
-        products = np.einsum("bp,bp->b", weights @ (u @ v.T), weights)
-    else:
-        products = np.einsum("bd,bd->b", weights @ u, weights @ v)
-    products -= squares @ np.einsum("pd,pd->p", u, v)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(pairs > 0, np.clip(1.0 - products / pairs, 0.0, 2.0), np.nan)
-
-
-def _check_states(x: npt.NDArray[Any]) -> None:
+def check_states(x: npt.NDArray[Any]) -> None:
+    """Refuse arrays that are not (trajectories, rounds, d)."""
     if x.ndim != 3:
         raise ValueError(f"states must be (trajectories, rounds, d), not {x.shape}")

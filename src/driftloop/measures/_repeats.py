@@ -1,15 +1,20 @@
-"""Exact repetition: first repeats, fixed points and cycles, without a threshold.
+"""Repetition: first repeats, fixed points and cycles, exact first and approximate after that.
 
-States are compared for equality only, so that any hashable will do: a caption, a picture's digest.
-A trajectory whose last rounds repeat has *settled*; that says what was seen up to the horizon, not
-that it will stay: where the models draw new random numbers every round, a repeat can be luck, and
-the next round can end it.
+Exact states are compared for equality only, so that any hashable will do: a caption, a picture's
+digest. A trajectory whose last rounds repeat has *settled*; that says what was seen up to the
+horizon, not that it will stay: where the models draw new random numbers every round, a repeat can
+be luck, and the next round can end it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from typing import Literal, NamedTuple
+
+import numpy as np
+
+from ._interval import Floats
+from ._pairs import lag_distances
 
 Novelty = Literal["new", "seen", "settled"]
 
@@ -95,3 +100,72 @@ def _periodic_end(states: Sequence[Hashable], period: int) -> int:
             break
         matches += 1
     return matches
+
+
+def alike(x: Floats, radius: float) -> list[int | None]:
+    """Name states so that those within a radius share a name: approximate repeats.
+
+    Each state takes the name of the first one before it that is near enough, or a new name. Its
+    result goes where exact states go: ``repetition(alike(x, radius))`` finds approximate fixed
+    points and cycles. A radius below the noise floor finds none, one far above it finds everything
+    alike; twice the floor is a look's own scatter.
+
+    Args:
+        x: ``(rounds, d)`` unit vectors of one trajectory; NaN where there is no state.
+        radius: Cosine distance up to which two states are the same.
+
+    Returns:
+        A name (a number from 0) a round; None where there is no state.
+
+    >>> import numpy as np
+    >>> turn = np.radians([0, 90, 2, 91, 1])
+    >>> alike(np.stack([np.cos(turn), np.sin(turn)], axis=1), 0.01)
+    [0, 1, 0, 1, 0]
+    """
+    leaders: list[Floats] = []
+    names: list[int | None] = []
+    for state in np.asarray(x):
+        if not np.isfinite(state).all():
+            names.append(None)
+            continue
+        distances = 1.0 - np.array(leaders) @ state if leaders else np.empty(0)
+        near = np.flatnonzero(distances <= radius + 1e-6)
+        if len(near):
+            names.append(int(near[0]))
+        else:
+            names.append(len(leaders))
+            leaders.append(state)
+    return names
+
+
+def periods(x: Floats, *, most: int | None = None, contrast: float = 0.5) -> list[int | None]:
+    r"""The period of noisy cycles, by the distance of states *k* rounds apart in the late half.
+
+    The smallest *k* of 2 or more at which :math:`D(k)` is at most ``contrast`` of :math:`D(j)` for
+    every smaller *j*: states come back, having been elsewhere. Noise at one place (all
+    :math:`D(k)` alike) and wandering (they grow) have none.
+
+    Args:
+        x: ``(trajectories, rounds, d)`` unit vectors.
+        most: Largest period that is tried; by default a third of the late half.
+        contrast: How much nearer a state has to be after a full turn.
+
+    Returns:
+        A period a trajectory, or None.
+
+    >>> import numpy as np
+    >>> periods(np.tile(np.eye(3), (1, 6, 1)))
+    [3]
+    """
+    late = x.shape[1] - x.shape[1] // 2
+    most = most or max(late // 3, 2)
+    distances = lag_distances(x, most, first=x.shape[1] - late)
+    found: list[int | None] = []
+    for row in distances:
+        below = np.minimum.accumulate(np.nan_to_num(row, nan=0.0))
+        fits = [
+            k for k in range(2, most + 1) if np.isfinite(row[k - 1])
+            and row[k - 1] <= contrast * below[k - 2] and below[k - 2] > 1e-6
+        ]  # fmt: skip
+        found.append(fits[0] if fits else None)
+    return found

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from statistics import median_low
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from ..encoders import Encoder, Vectors, default_encoders, embed
 from ..measures import (
@@ -23,7 +24,10 @@ from ..measures import (
 )
 from ..steps import Kind
 from ..store import Run
+from ._endings import Ending, measure_ending
 from ._gather import Material, Track
+
+Matrix: TypeAlias = npt.NDArray[np.float32]
 
 Advance = Callable[[str, int, int], None]
 """Told what is being done, how much more of it is done, and how much there is."""
@@ -59,6 +63,8 @@ class Drift(NamedTuple):
     kind: Kind
     identity: str
     arms: dict[str, ArmDrift]
+    endings: dict[str, Ending]
+    """How each arm ends; arms with fewer than two prompts or rounds are not here."""
     missing: int
     """Different texts or pictures that have no vector."""
     cut: dict[str, int]
@@ -119,15 +125,27 @@ def _drift(run: Run, material: Material, encoder: Encoder, advance: Advance) -> 
     contents = list(dict.fromkeys([*starts, *states]))
     stage = f"{encoder.name}: {'captions' if kind == 'text' else 'pictures'}"
     vectors = embed(run, encoder, contents, advance=lambda n: advance(stage, n, len(contents)))
-    arms = {arm: _arm_drift(material, material.of_arm(arm), kind, vectors) for arm in material.arms}
+    arms, endings = {}, {}
+    stage = f"{encoder.name}: measures"
+    for arm in material.arms:
+        tracks = material.of_arm(arm)
+        x, from_start = _states(material, tracks, kind, vectors)
+        arms[arm] = _arm_drift(x, tracks, from_start)
+        ending = measure_ending(tracks, x[:, 1:])
+        if ending is not None:
+            endings[arm] = ending
+        advance(stage, 1, len(material.arms))
     return Drift(
-        encoder.name, encoder.title, kind, encoder.identity, arms, len(vectors.missing), vectors.cut
-    )
+        encoder.name, encoder.title, kind, encoder.identity, arms, endings, len(vectors.missing),
+        vectors.cut,
+    )  # fmt: skip
 
 
-def _arm_drift(material: Material, tracks: list[Track], kind: Kind, vectors: Vectors) -> ArmDrift:
-    prompts = [track.name.prompt for track in tracks]
-    starts = [material.starts.get(prompt) for prompt in prompts]
+def _states(
+    material: Material, tracks: list[Track], kind: Kind, vectors: Vectors
+) -> tuple[Matrix, bool]:
+    """Vectors of the start (round 0) and of every round, and whether any start has one."""
+    starts = [material.starts.get(track.name.prompt) for track in tracks]
     begin = [start.value if start and start.kind == kind else None for start in starts]
     x = vectors.of(
         [
@@ -135,20 +153,30 @@ def _arm_drift(material: Material, tracks: list[Track], kind: Kind, vectors: Vec
             for track, first in zip(tracks, begin, strict=True)
             for state in _padded([first, *track.states(kind)], material.rounds + 1)
         ]
-    ).reshape(len(tracks), material.rounds + 1, -1)
+    )
+    shaped: Matrix = x.reshape(len(tracks), material.rounds + 1, -1)
+    return shaped, any(value is not None for value in begin)
+
+
+def _arm_drift(x: Matrix, tracks: list[Track], with_start: bool) -> ArmDrift:
+    prompts = [track.name.prompt for track in tracks]
+    bounds = (0.0, 2.0)
     from_start = None
-    if any(value is not None for value in begin):
+    if with_start:
         from_start = Baseline(
-            curve(distance_from(x, x[:, 0]), prompts), strangers_from(x, x[:, 0], prompts)
+            curve(distance_from(x, x[:, 0]), prompts, bounds=bounds),
+            strangers_from(x, x[:, 0], prompts),
         )
     first_round = 0 if from_start else 1
     x = x[:, first_round:]
     one = x[:, 1 - first_round]
     later = x[:, 1 - first_round :]
     from_first = Baseline(
-        curve(distance_from(later, one), prompts), strangers_from(later, one, prompts)
+        curve(distance_from(later, one), prompts, bounds=bounds),
+        strangers_from(later, one, prompts),
     )
-    return ArmDrift(first_round, from_start, from_first, curve(distance_per_step(x), prompts))
+    step = curve(distance_per_step(x), prompts, bounds=bounds)
+    return ArmDrift(first_round, from_start, from_first, step)
 
 
 def _padded(states: list[str | None], length: int) -> list[str | None]:

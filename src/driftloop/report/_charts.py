@@ -82,6 +82,18 @@ def repeats_blocks(material: Material, repeats: Sequence[Repeats]) -> list[Repea
     return blocks
 
 
+def returns_rows(material: Material, drifts: Sequence[Drift]) -> list[list[str]]:
+    """Approximate repeats: encoder, arm, share that settled, the control, noisy cycles."""
+    rows = []
+    for drift in drifts:
+        for arm, ending in drift.endings.items():
+            cycles = ", ".join(f"{n} of period {p}" for p, n in sorted(ending.periods.items()))
+            kind = "captions" if drift.kind == "text" else "pictures"
+            told = [say_share(ending.returning), say_share(ending.returning_control)]
+            rows.append([f"{kind}: {drift.title}", arm, *told, cycles or "none"])
+    return rows
+
+
 def _drift_block(material: Material, drift: Drift) -> DriftBlock:
     kind = "Captions" if drift.kind == "text" else "Pictures"
     names = list(drift.arms)[:MOST_ARMS]

@@ -101,10 +101,9 @@ def say_share(estimate: Estimate) -> str:
     """
     if estimate.value != estimate.value:
         return "–"
-    text = f"{estimate.value * 100:.0f} %"
-    if estimate.low == estimate.low:
-        text += f" [{estimate.low * 100:.0f}, {estimate.high * 100:.0f}]"
-    return text
+    # Adding 0 takes the sign off a rounded "-0".
+    value, low, high = (round(part * 100) + 0 if part == part else None for part in estimate[:3])
+    return f"{value} %" if low is None else f"{value} % [{low}, {high}]"
 
 
 def number(amount: int) -> str:

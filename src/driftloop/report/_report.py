@@ -20,9 +20,11 @@ from markupsafe import Markup
 from ..errors import StoreError
 from ..measures import RESAMPLES
 from ..store import Run, open_run
+from ._answers import answer, atlas_pictures, make_atlases
 from ._assess import Advance, Drift, measure_drift, measure_repeats
-from ._charts import drift_blocks, repeats_blocks
+from ._charts import drift_blocks, repeats_blocks, returns_rows
 from ._choice import Choice, choose
+from ._ending_charts import ending_blocks
 from ._gather import Material, gather
 from ._losses import count_losses, group_failures
 from ._pictures import Album, make_album
@@ -68,7 +70,9 @@ def _render(run: Run, target: Path, advance: Advance) -> str:
     drifts = measure_drift(run, material, advance)
     repeats = measure_repeats(material)
     choice = choose(material.tracks)
-    wanted = list(dict.fromkeys(pictures_wanted(material, choice)))
+    atlases = make_atlases(material, drifts)
+    shown = [*pictures_wanted(material, choice), *atlas_pictures(atlases)]
+    wanted = list(dict.fromkeys(shown))
     album = make_album(run, wanted, advance=lambda n: advance("pictures", n, len(wanted)))
     arms, seen = say_arms(material, drifts, repeats)
     kind = "picture" if any(s.kind == "image" for s in material.starts.values()) else "caption"
@@ -85,7 +89,11 @@ def _render(run: Run, target: Path, advance: Advance) -> str:
         groups=make_groups(material, choice, album, _links(run, target, wanted)),
         drifts=drift_blocks(material, drifts),
         encoders=drifts,
+        answers=answer(material, drifts),
+        endings=ending_blocks(material.arms, drifts),
+        atlases=atlases,
         repeats=repeats_blocks(material, repeats),
+        returns=returns_rows(material, drifts),
         losses=count_losses(material, drifts),
         stops=group_failures(material),
         players=describe_players(material),

@@ -4,10 +4,12 @@ Colours are those of the page's style sheet (classes, not values), so that a fig
 reader's choice of dark or light. What a pointer reads at a round is carried along as text.
 
 * :func:`drift_figure`: distance per round, of one arm with its spread or of several.
+* :func:`ending_figure`: a quantity of arms per round, with its control.
 * :func:`repeats_figure`: which rounds of each trajectory were new, seen before, settled.
 """
 
 from .drift import Line, drift_figure
+from .endings import EndingLine, ending_figure
 from .repeats import repeats_figure
 
-__all__ = ["Line", "drift_figure", "repeats_figure"]
+__all__ = ["EndingLine", "Line", "drift_figure", "ending_figure", "repeats_figure"]

@@ -16,17 +16,21 @@ LEFT, RIGHT, TOP, BOTTOM = 34, 10, 10, 34
 
 
 class Chart:
-    """Rounds across, a quantity from 0 up; everything is drawn in the order it is added.
+    """Rounds across, a quantity up; everything is drawn in the order it is added.
 
     Args:
         rounds: First and last round of the axis.
         top: Largest value that must fit.
         label: What it shows, for those who cannot see it.
+        bottom: Smallest value that must fit, 0 or less.
     """
 
-    def __init__(self, rounds: tuple[int, int], top: float, label: str) -> None:
+    def __init__(
+        self, rounds: tuple[int, int], top: float, label: str, *, bottom: float = 0.0
+    ) -> None:
         self._rounds = rounds
         self._ticks = nice_ticks(top)
+        self._bottom = bottom
         self._label = label
         self._parts: list[str] = []
 
@@ -37,7 +41,8 @@ class Chart:
 
     def y(self, value: float) -> float:
         """Where a value is."""
-        return HEIGHT - BOTTOM - value / self._ticks[-1] * (HEIGHT - TOP - BOTTOM)
+        share = (value - self._bottom) / (self._ticks[-1] - self._bottom)
+        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
 
     def band(self, first: int, low: Sequence[float], high: Sequence[float], kind: str) -> None:
         """Fill between two rows of values, from round *first* on."""

@@ -1,0 +1,92 @@
+"""Worlds whose dynamics are known, as arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.int64]
+
+
+def unit(x: Floats) -> Floats:
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def attractors(k: int, d: int, near: float, rng: np.random.Generator) -> Floats:
+    """*k* unit vectors, each at cosine distance ``1 - near`` from every other."""
+    axes, _ = np.linalg.qr(rng.normal(size=(d, d)))
+    return np.sqrt(near) * axes[0] + np.sqrt(1 - near) * axes[1 : k + 1]
+
+
+def world(
+    seed: int, *, k: int = 6, near: float = 0.6, pull: float = 0.6, escape: float = 0.1,
+    noise: float = 0.4, loyal: float = 0.0, prompts: int = 24, twins: int = 2, rounds: int = 60,
+    d: int = 64,
+) -> tuple[Floats, Ints]:  # fmt: skip
+    """Trajectories that are drawn to attractors, *near* each other's cosine.
+
+    Every prompt has an attractor of its own, at random. A share of the trajectories is *loyal* to
+    it for ever; the others begin at any, and leave for any other at the *escape* rate. A round
+    moves a state by the share *pull* of its way, and what is seen of it has *noise* on it.
+
+    Returns:
+        ``(trajectories, rounds, d)`` float32, and the prompt of each.
+    """
+    rng = np.random.default_rng(seed)
+    places = attractors(k, d, near, rng)
+    z = np.repeat(unit(rng.normal(size=(prompts, 1, d))), twins, axis=1)
+    own = np.repeat(rng.integers(k, size=(prompts, 1)), twins, axis=1)
+    stays = rng.random((prompts, twins)) < loyal
+    basin = np.where(stays, own, rng.integers(k, size=(prompts, twins)))
+    states = []
+    for _ in range(rounds):
+        leaves = (rng.random((prompts, twins)) < escape) & ~stays
+        basin[leaves] = rng.integers(k, size=int(leaves.sum()))
+        z = z + pull * (places[basin] - z)
+        states.append(unit(z + noise / np.sqrt(d) * rng.normal(size=z.shape)))
+    x = np.stack(states, axis=2).reshape(prompts * twins, rounds, d)
+    return x.astype(np.float32), np.repeat(np.arange(prompts), twins)
+
+
+def still(seed: int, *, noise: float = 0.3, prompts: int = 24, twins: int = 2, rounds: int = 60,
+          d: int = 64) -> tuple[Floats, Ints]:  # fmt: skip
+    """Every prompt stays where it is."""
+    rng = np.random.default_rng(seed)
+    z = np.repeat(unit(rng.normal(size=(prompts, 1, d))), twins, axis=0)
+    x = unit(z + noise / np.sqrt(d) * rng.normal(size=(prompts * twins, rounds, d)))
+    return x.astype(np.float32), np.repeat(np.arange(prompts), twins)
+
+
+def shuffled(seed: int, x: Floats) -> Floats:
+    """Every round's states dealt out anew: what the *shuffled* control does."""
+    rng = np.random.default_rng(seed)
+    order = rng.permuted(np.tile(np.arange(len(x))[:, None], x.shape[1]), axis=0)
+    return np.take_along_axis(x, order[:, :, None], axis=0)
+
+
+def corpus(
+    seed: int, *, texts: int = 24, prompts: int = 24, twins: int = 2, rounds: int = 60, d: int = 64
+) -> tuple[Floats, Ints]:
+    """What the *random* control does: every state is one of a few texts, whatever came before."""
+    rng = np.random.default_rng(seed)
+    known = unit(rng.normal(size=(texts, d))).astype(np.float32)
+    return known[rng.integers(texts, size=(prompts * twins, rounds))], np.repeat(
+        np.arange(prompts), twins
+    )
+
+
+def wander(
+    seed: int, *, step: float = 0.3, noise: float = 0.3, prompts: int = 24, twins: int = 2,
+    rounds: int = 60, d: int = 64,
+) -> tuple[Floats, Ints]:  # fmt: skip
+    """Every trajectory walks away from its prompt, to nowhere in particular."""
+    rng = np.random.default_rng(seed)
+    z = np.repeat(unit(rng.normal(size=(prompts, 1, d))), twins, axis=0)
+    states = []
+    for _ in range(rounds):
+        z = unit(z + step / np.sqrt(d) * rng.normal(size=z.shape))
+        states.append(unit(z + noise / np.sqrt(d) * rng.normal(size=z.shape)))
+    return np.concatenate(states, axis=1).astype(np.float32), np.repeat(np.arange(prompts), twins)

@@ -1,0 +1,57 @@
+"""Texts in pictures: legible for people, and exact for whoever reads them back."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+SIDE = 96
+PAPER, INK = (250, 249, 244), (35, 38, 43)
+HEADER = 4
+"""Bytes that say how long the text is."""
+MAGIC = b"Dl"
+
+
+def write_text(text: str) -> Image.Image:
+    """Draw a text, with its bytes as a band of pixels below it.
+
+    Args:
+        text: Any text; halves of surrogate pairs are kept too.
+
+    Returns:
+        An RGB picture, 96 pixels wide, from which :func:`read_text` gives the very same text.
+    """
+    data = text.encode("utf-8", "surrogatepass")
+    data = MAGIC + len(data).to_bytes(HEADER, "big") + data
+    rows = -(-len(data) // (SIDE * 3))
+    band = np.full(rows * SIDE * 3, PAPER[0], dtype=np.uint8)
+    band[: len(data)] = np.frombuffer(data, dtype=np.uint8)
+    image = Image.new("RGB", (SIDE, max(SIDE, rows)), PAPER)
+    shown = "\n".join(textwrap.wrap(text, 17, max_lines=8, placeholder=" …"))
+    font = ImageFont.load_default(9)
+    ImageDraw.Draw(image).multiline_text((5, 4), shown, INK, font, spacing=2)
+    pixels = Image.fromarray(band.reshape(rows, SIDE, 3), "RGB")
+    image.paste(pixels, (0, image.height - rows))
+    return image
+
+
+def read_text(image: Image.Image) -> str:
+    """Read what :func:`write_text` wrote.
+
+    Raises:
+        ValueError: The picture holds no such text.
+    """
+    pixels = np.asarray(image.convert("RGB"))
+    if pixels.shape[1] == SIDE:
+        # From the bottom up: the band begins at the row with the mark and the right length.
+        for rows in range(1, pixels.shape[0] + 1):
+            data = pixels[-rows:].tobytes()
+            if data[: len(MAGIC)] != MAGIC:
+                continue
+            start = len(MAGIC) + HEADER
+            size = int.from_bytes(data[len(MAGIC) : start], "big")
+            if -(-(start + size) // (SIDE * 3)) == rows:
+                return data[start : start + size].decode("utf-8", "surrogatepass")
+    raise ValueError("the picture holds no text: it was not drawn by a control of kind 'write'")

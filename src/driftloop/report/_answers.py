@@ -1,0 +1,273 @@
+"""The answers of a report: does it collapse, how fast is the prompt forgotten, where does it go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..measures import Curve, Estimate, Motif, Motifs
+from ._assess import Drift
+from ._endings import Ending
+from ._gather import Material
+from ._prose import count, say_share
+
+MEANS = {
+    "collapses": "Different prompts come together, and where each started is forgotten.",
+    "contracts": "Different prompts come closer together, but each keeps something of its own.",
+    "wanders": "Where each started is forgotten, but different prompts do not come together.",
+    "remembers": "Different prompts stay apart, and each keeps to its own.",
+    "undecided": "It cannot be told from this run.",
+}
+
+
+class Row(NamedTuple):
+    """One arm under one encoder."""
+
+    seen: str
+    kind: str
+    contraction: str
+    memory: str
+    control: str
+    """Memory with trajectories shuffled."""
+    twins: str
+    strangers: str
+    prompts: int
+    motifs: str
+    """How many motifs, or why none."""
+    forgotten: str
+    """When half of the prompt is gone."""
+
+
+class Answer(NamedTuple):
+    """What one arm does."""
+
+    arm: str
+    kind: str
+    """The verdict, or ``mixed`` where encoders contradict each other."""
+    means: str
+    sure: str
+    """How far encoders agree."""
+    robust: bool
+    horizon: int
+    rows: list[Row]
+
+
+class MotifCard(NamedTuple):
+    """One motif of the atlas."""
+
+    number: int
+    words: str
+    pictures: list[tuple[str, int, str]]
+    """Digest, round and the prompt that it came from, of typical states."""
+    occupancy: str
+    reach: str
+    dwell: str
+    entered: str
+    stability: str
+
+
+class Atlas(NamedTuple):
+    """Where one arm goes."""
+
+    arm: str
+    seen: str
+    claimed: bool
+    sentence: str
+    agrees: str
+    cards: list[MotifCard]
+
+
+def answer(material: Material, drifts: Sequence[Drift]) -> list[Answer]:
+    """A verdict an arm, with what every encoder says."""
+    answers = []
+    for arm in material.arms:
+        seen = [(drift, drift.endings[arm]) for drift in drifts if arm in drift.endings]
+        if not seen:
+            continue
+        kinds = [ending.verdict.kind for _, ending in seen]
+        decided = [kind for kind in kinds if kind != "undecided"]
+        different = set(decided)
+        horizon = max(ending.rounds for _, ending in seen)
+        kind = "undecided" if not different else different.pop() if len(different) == 1 else "mixed"
+        robust = kind not in ("mixed", "undecided") and len(decided) >= 2
+        means = MEANS.get(kind, "It depends on what one looks at.")
+        if kind == "undecided":
+            means = f"{means} {_why_undecided(seen[0][1])}"
+        rows = [_row(drift, ending) for drift, ending in seen]
+        answers.append(Answer(arm, kind, means, _sure(kind, decided, kinds), robust, horizon, rows))
+    return answers
+
+
+def _sure(kind: str, decided: Sequence[str], kinds: Sequence[str]) -> str:
+    if kind == "mixed":
+        listed = ", ".join(f"{decided.count(k)} say {k}" for k in dict.fromkeys(decided))
+        return f"Not robust: of {count(len(kinds), 'encoder')} {listed}"
+    if kind == "undecided":
+        return f"None of {count(len(kinds), 'encoder')} can tell"
+    if len(decided) >= 2:
+        return f"Robust: {count(len(decided), 'encoder')} of {len(kinds)} agree, none contradicts"
+    return f"Not robust: one encoder of {len(kinds)} can tell"
+
+
+def _why_undecided(ending: Ending) -> str:
+    found = ending.verdict
+    if not np.isfinite(found.memory.value) and ending.separation.twins.prompts.max(initial=0) < 2:
+        return "Memory needs twins: trajectories of the same prompt with other random numbers."
+    open_ends = []
+    if found.falls is None:
+        open_ends.append("how much closer prompts have come")
+    if found.forgets is None:
+        open_ends.append("how much of the prompt is left")
+    return f"The interval is too wide for {' and for '.join(open_ends)}; more prompts narrow it."
+
+
+def _row(drift: Drift, ending: Ending) -> Row:
+    late = ending.separation.late
+    return Row(
+        f"{'captions' if drift.kind == 'text' else 'pictures'}: {drift.title}",
+        ending.verdict.kind,
+        say_share(late.contraction),
+        say_share(late.memory),
+        say_share(ending.control),
+        _say(late.twins),
+        _say(late.strangers),
+        late.contraction.prompts,
+        _say_motifs(ending.motifs),
+        say_forgotten(ending.separation.memory),
+    )
+
+
+def say_forgotten(memory: Curve) -> str:
+    """When half of the prompt is gone, with the rounds that the interval allows.
+
+    >>> import numpy as np
+    >>> low, mean, high = (np.array(row) for row in ([.7, .3, .1], [.8, .4, .2], [.9, .6, .3]))
+    >>> say_forgotten(Curve(mean, low, high, mean, mean, mean, mean, mean))
+    'by round 2 [2, 3]'
+    """
+
+    def first(values: np.ndarray[tuple[int, ...], np.dtype[np.floating]]) -> int | None:
+        below = np.flatnonzero(values < 0.5)
+        return int(below[0]) + 1 if len(below) else None
+
+    if not np.isfinite(memory.mean).any():
+        return "–"
+    at, earliest, latest = first(memory.mean), first(memory.low), first(memory.high)
+    last = len(memory.mean)
+    if at is None:
+        return f"not by round {last}" + ("" if earliest is None else f" [{earliest}, later]")
+    return f"by round {at} [{earliest or at}, {latest or 'later'}]"
+
+
+def _say_motifs(motifs: Motifs | None) -> str:
+    if motifs is None:
+        return "too few prompts"
+    if not motifs.claimed:
+        return "none claimed"
+    return f"{motifs.k.value:.0f} [{motifs.k.low:.0f}, {motifs.k.high:.0f}]"
+
+
+def make_atlases(material: Material, drifts: Sequence[Drift]) -> list[Atlas]:
+    """The motif atlas of every arm, by the first encoder that claims any, else by the first."""
+    atlases = []
+    for arm in material.arms:
+        seen = [
+            (drift, ending, ending.motifs)
+            for drift in drifts
+            if (ending := drift.endings.get(arm)) is not None and ending.motifs is not None
+        ]
+        if not seen:
+            continue
+        claims = [(d, e, m) for d, e, m in seen if m.claimed]
+        drift, ending, motifs = (claims or seen)[0]
+        agrees = f"{len(claims)} of {count(len(seen), 'encoder')} find motifs here"
+        if len(claims) > 1:
+            agrees = f"Robust: {agrees}"
+        elif claims:
+            agrees = f"Not robust: {agrees}"
+        cards = _cards(material, arm, ending, motifs) if motifs.claimed else []
+        atlases.append(Atlas(arm, drift.title, motifs.claimed, _sentence(motifs), agrees, cards))
+    return atlases
+
+
+def _sentence(motifs: Motifs) -> str:
+    k = f"{motifs.k.value:.0f} [{motifs.k.low:.0f}, {motifs.k.high:.0f}]"
+    if motifs.claimed:
+        return (
+            f"{k} motifs. Regions that were found with some prompts are found again with others "
+            f"(agreement {motifs.score:.2f} of 1; states without structure reach "
+            f"{motifs.null:.2f}), hold {say_share(motifs.covered)} of the other prompts’ late "
+            f"states, and are stayed in: "
+            f"{100 * motifs.stays:.0f} % of steps, where shuffled trajectories have "
+            f"{100 * motifs.chance:.0f} %."
+        )
+    if motifs.k.value == 1 or motifs.k.low < 2:
+        return (
+            "No motifs: no division into regions is found again when it is fitted on some prompts "
+            "and judged on others."
+        )
+    if not motifs.score > motifs.null:
+        return (
+            f"No motifs: {k} regions can be drawn, but other prompts find them again no better "
+            f"than states without structure would ({motifs.score:.2f} against {motifs.null:.2f})."
+        )
+    if not motifs.p < 0.05:
+        return (
+            f"No motifs: states lie in {k} places, but trajectories do not stay in them: "
+            f"{100 * motifs.stays:.0f} % of steps do, and of shuffled ones "
+            f"{100 * motifs.chance:.0f} %."
+        )
+    return (
+        f"No motifs: {k} places are stayed in, but they are not shared: "
+        f"{say_share(motifs.covered)} of late states lie in places that were found with other "
+        f"prompts."
+    )
+
+
+def _cards(material: Material, arm: str, ending: Ending, motifs: Motifs) -> list[MotifCard]:
+    tracks = material.of_arm(arm)
+    prompts = len({track.name.prompt for track in tracks})
+    cards = []
+    for number, motif in enumerate(motifs.motifs):
+        pictures = []
+        for row, round in ending.exemplars[number]:
+            digest = tracks[row].pictures[round - 1]
+            start = material.starts.get(tracks[row].name.prompt)
+            told = start.value if start and start.kind == "text" else tracks[row].name.prompt
+            if digest is not None:
+                pictures.append((digest, round, told))
+        cards.append(
+            MotifCard(
+                number + 1,
+                ", ".join(ending.words[number]) or "no words of its own",
+                pictures,
+                say_share(motif.occupancy),
+                f"{motif.reach} of {prompts} prompts",
+                _say_dwell(motif, ending.rounds),
+                "–" if np.isnan(motif.entered) else f"round {motif.entered + 1:.0f}",
+                f"{motif.stability:.2f}",
+            )
+        )
+    return cards
+
+
+def _say_dwell(motif: Motif, rounds: int) -> str:
+    if not motif.escapes:
+        return f"never seen to leave in {rounds} rounds"
+    return f"{motif.dwell:.1f} rounds ({count(motif.escapes, 'escape')})"
+
+
+def _say(estimate: Estimate) -> str:
+    if not np.isfinite(estimate.value):
+        return "–"
+    text = f"{estimate.value:.2f}"
+    if np.isfinite(estimate.low):
+        text += f" [{estimate.low:.2f}, {estimate.high:.2f}]"
+    return text
+
+
+def atlas_pictures(atlases: Sequence[Atlas]) -> list[str]:
+    """Digests of the pictures that the atlases show."""
+    return [digest for atlas in atlases for card in atlas.cards for digest, _, _ in card.pictures]

@@ -1,0 +1,143 @@
+"""How an arm ends, as one encoder sees it: the verdict, memory, variety, motifs, near repeats."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ..measures import (
+    Curve,
+    Estimate,
+    Late,
+    Motifs,
+    Separation,
+    Verdict,
+    alike,
+    class_words,
+    find_motifs,
+    periods,
+    repetition,
+    separation,
+    share,
+    shuffled,
+    variety,
+    verdict,
+)
+from ._gather import Track
+
+ENOUGH = 0.75
+"""Share of the trajectories that must have reached the last round that is measured."""
+LOOK = 2.0
+"""States closer than so many noise floors are the same place seen twice."""
+EXEMPLARS = 4
+
+
+class Ending(NamedTuple):
+    """One arm under one encoder."""
+
+    rounds: int
+    """The horizon: the last round that most trajectories have reached."""
+    separation: Separation
+    verdict: Verdict
+    control: Estimate
+    """Memory of trajectories that were shuffled at every round, by the real noise floor: shuffling
+    turns all movement into noise, and memory by a floor of that kind has nothing to be a share
+    of."""
+    variety: Curve
+    motifs: Motifs | None
+    """None where there are too few prompts to look for any."""
+    words: list[list[str]]
+    """Of each motif, the most telling first."""
+    exemplars: list[list[tuple[int, int]]]
+    """Of each motif: trajectory and round (from 1) of typical states, each of another prompt."""
+    returning: Estimate
+    """Share of trajectories that end in an approximate fixed point or cycle."""
+    returning_control: Estimate
+    """The same with trajectories shuffled."""
+    periods: Counter[int]
+    """Trajectories by the period of a noisy cycle."""
+
+
+def measure_ending(tracks: Sequence[Track], x: npt.NDArray[Any]) -> Ending | None:
+    """Measure one arm.
+
+    Args:
+        tracks: Its trajectories.
+        x: ``(trajectories, rounds, d)`` their states from round 1 on.
+
+    Returns:
+        None where there are fewer than two prompts or rounds.
+    """
+    prompts = np.array([track.name.prompt for track in tracks])
+    reached = np.isfinite(x[:, :, 0]).sum(axis=0)
+    enough = np.flatnonzero(reached >= ENOUGH * max(reached.max(initial=0), 1))
+    rounds = int(enough[-1]) + 1 if len(enough) else 0
+    x = x[:, :rounds]
+    if rounds < 2 or len(np.unique(prompts[np.isfinite(x[:, :, 0]).any(axis=1)])) < 2:
+        return None
+    found = separation(x, prompts)
+    dealt = shuffled(x)
+    try:
+        motifs = find_motifs(x, prompts)
+    except ValueError:
+        motifs = None
+    radius = LOOK * max(found.noise.value if np.isfinite(found.noise.value) else 0.0, 0.0)
+    return Ending(
+        rounds,
+        found,
+        verdict(found.late),
+        _control(found, separation(dealt[:, rounds // 2 :], prompts, late=1.0).late),
+        variety(x, prompts),
+        motifs,
+        _words(tracks, motifs) if motifs else [],
+        _exemplars(x, prompts, motifs) if motifs else [],
+        share([repetition(alike(row, radius)).period is not None for row in x], prompts),
+        share([repetition(alike(row, radius)).period is not None for row in dealt], prompts),
+        Counter(period for period in periods(x) if period is not None),
+    )
+
+
+def _control(real: Separation, dealt: Late) -> Estimate:
+    strangers, noise = real.late.strangers.value, real.noise.value
+    room = strangers - noise
+    scale = strangers / room if room > 1e-6 else np.nan
+    part = dealt.separation
+    return Estimate(part.value * scale, part.low * scale, part.high * scale, part.prompts)
+
+
+def _words(tracks: Sequence[Track], motifs: Motifs) -> list[list[str]]:
+    late = motifs.labels.shape[1] // 2
+    told = {
+        (track.name.prompt, caption, int(motifs.labels[row, t]))
+        for row, track in enumerate(tracks)
+        for t, caption in enumerate(track.captions[: motifs.labels.shape[1]])
+        if t >= late and caption is not None and motifs.labels[row, t] >= 0
+    }
+    # A caption counts once a prompt: one that stands still does not speak louder.
+    texts, groups = [text for _, text, _ in sorted(told)], [group for *_, group in sorted(told)]
+    words = class_words(texts, groups)
+    return words + [[] for _ in range(len(motifs.motifs) - len(words))]
+
+
+def _exemplars(
+    x: npt.NDArray[Any], prompts: npt.NDArray[Any], motifs: Motifs
+) -> list[list[tuple[int, int]]]:
+    chosen = []
+    for number, motif in enumerate(motifs.motifs):
+        rows, rounds = np.nonzero(motifs.labels == number)
+        found = [(motif.medoid[0], motif.medoid[1] + 1)]
+        if len(rows):
+            states = x[rows, rounds]
+            order = np.argsort(-(states @ states.mean(axis=0)), kind="stable")
+            for place in order:
+                seen = {prompts[row] for row, _ in found}
+                if prompts[rows[place]] not in seen:
+                    found.append((int(rows[place]), int(rounds[place]) + 1))
+                if len(found) == EXEMPLARS:
+                    break
+        chosen.append(found)
+    return chosen

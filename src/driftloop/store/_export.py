@@ -1,0 +1,106 @@
+"""A run as one documented wide table."""
+
+from __future__ import annotations
+
+import csv
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import StoreError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ._run import Run
+
+CHUNK = 256
+"""Rows that are written at once: their pictures are in memory together."""
+
+
+def export_steps(run: Run, path: Path, *, pictures: bool = True) -> Path:
+    """Write every step of a run as a table, the columns of :meth:`Run.steps`.
+
+    A Parquet file holds the pictures too, as a column ``picture`` in the form that the ``datasets``
+    library and its viewer open as images; a CSV file names them by digest only.
+
+    Args:
+        run: The run.
+        path: A ``.parquet`` or ``.csv`` file to write.
+        pictures: Put the pictures into a Parquet file.
+
+    Returns:
+        The file.
+
+    Raises:
+        StoreError: Its name has another ending, or it cannot be written.
+    """
+    table = run.steps()
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".parquet":
+            _write_parquet(run, table, temporary, pictures)
+        elif path.suffix == ".csv":
+            _write_csv(table, temporary)
+        else:
+            raise StoreError(f"{path}: a table is written as .parquet or .csv")
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise StoreError(f"{path}: the table cannot be written there: {error}") from error
+    return path
+
+
+def _write_parquet(run: Run, table: pa.Table, path: Path, pictures: bool) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # Labels as plain strings: not every reader of Parquet knows dictionaries with these keys.
+    plain = [
+        field.type.value_type if _is_label(field.type) else field.type for field in table.schema
+    ]
+    table = pa.table(
+        [column.cast(kind) for column, kind in zip(table.columns, plain, strict=True)],
+        names=table.column_names,
+    )
+    schema = table.schema
+    if pictures:
+        image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+        features = {"info": {"features": {"picture": {"_type": "Image"}}}}
+        schema = schema.append(pa.field("picture", image)).with_metadata(
+            {"huggingface": json.dumps(features)}
+        )
+    with pq.ParquetWriter(path, schema) as writer:
+        for first in range(0, len(table), CHUNK):
+            rows = table.slice(first, CHUNK)
+            if pictures:
+                cells = [_cell(run, digest) for digest in rows["image"].to_pylist()]
+                rows = rows.append_column("picture", pa.array(cells, schema.field("picture").type))
+                rows = rows.cast(schema)
+            writer.write_table(rows)
+
+
+def _cell(run: Run, digest: str | None) -> dict[str, bytes | str] | None:
+    file = run.images.path(digest) if digest else None
+    if file is None or not file.is_file():
+        return None
+    return {"bytes": file.read_bytes(), "path": file.name}
+
+
+def _write_csv(table: pa.Table, path: Path) -> None:
+    with path.open("w", newline="", encoding="utf-8", errors="replace") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(table.column_names)
+        for row in table.to_pylist():
+            writer.writerow(
+                [" ".join(value) if isinstance(value, list) else value for value in row.values()]
+            )
+
+
+def _is_label(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_dictionary(kind))

@@ -1,0 +1,192 @@
+"""Attractors of scalars, fidelity, energy distance, attribution, approximate repeats."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from planted import unit
+from scipy import stats
+
+from driftloop.measures import (
+    alike,
+    attractor,
+    attribution,
+    autoregression,
+    energy_distance,
+    mean_cumulative_drift,
+    periods,
+    repetition,
+    semantic_drift_rate,
+)
+
+
+def test_the_line_is_scipys() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(30, 5, size=40), rng.normal(20, 3, size=40)
+    y += 0.4 * x
+    found = attractor(x, y, np.arange(40))
+    line = stats.linregress(x, y)
+    assert found.slope.value == pytest.approx(line.slope)
+    assert found.position.value == pytest.approx(line.intercept / (1 - line.slope))
+    assert found.spread == pytest.approx(np.std(y - line.slope * x))
+    assert found.slope.low < line.slope < found.slope.high
+
+
+def test_intervals_of_slope_and_position_cover_what_was_planted() -> None:
+    hits = np.zeros(2)
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        start = np.repeat(rng.gamma(4, 5, size=24), 2)
+        end = 12 + 0.3 * start + rng.normal(0, 3, size=48)
+        found = attractor(start, end, np.repeat(np.arange(24), 2), resamples=300)
+        hits += [
+            found.slope.low <= 0.3 <= found.slope.high,
+            found.position.low <= 12 / 0.7 <= found.position.high,
+        ]
+    assert (hits / 300 > 0.9).all()
+
+
+def test_autoregression_finds_its_coefficient() -> None:
+    rng = np.random.default_rng(1)
+    y = np.zeros((60, 200))
+    y[:, 0] = rng.normal(10, 5, size=60)
+    for t in range(1, 200):
+        y[:, t] = 4 + 0.6 * y[:, t - 1] + rng.normal(size=60)
+    y[3, 50:] = np.nan
+    found = autoregression(y, np.repeat(np.arange(30), 2))
+    assert found.slope.low < 0.6 < found.slope.high
+    assert found.position.value == pytest.approx(10, abs=0.1)
+
+
+def test_no_pull_no_position() -> None:
+    x = np.array([1.0, 2.0, 5.0, 7.0])
+    found = attractor(x, 1.5 * x - 2, range(4))
+    assert found.strength == 0
+    assert np.isnan(found.position.value)
+    assert np.isnan(attractor(np.ones(5), np.ones(5), range(5)).slope.value)
+    assert np.isnan(attractor(x[:2], x[:2], range(2)).slope.value)
+
+
+def test_drift_rates() -> None:
+    g = np.arange(1, 21)
+    rng = np.random.default_rng(2)
+    rows = 0.5 * np.exp(-0.3 * g) + 0.25 + 0.01 * rng.normal(size=(24, 20))
+    found = semantic_drift_rate(rows, range(24))
+    assert found.rate.low < 0.3 < found.rate.high
+    assert found.floor.low < 0.25 < found.floor.high
+    assert found.drop.value == pytest.approx(0.5, abs=0.05)
+    assert mean_cumulative_drift(rows, range(24)).value == pytest.approx(rows.mean())
+    assert np.isnan(semantic_drift_rate(rows[:, :3], range(24)).rate.value)
+    assert np.isnan(semantic_drift_rate(rows[:0], []).rate.value)
+
+
+def slow_energy(x: np.ndarray, y: np.ndarray) -> float:
+    def mean(a: np.ndarray, b: np.ndarray, same: bool) -> float:
+        pairs = [
+            np.linalg.norm(p - q)
+            for i, p in enumerate(a)
+            for j, q in enumerate(b)
+            if not (same and i == j)
+        ]
+        return float(np.mean(pairs))
+
+    return 2 * mean(x, y, False) - mean(x, x, True) - mean(y, y, True)
+
+
+def test_energy_is_a_loop_over_pairs_and_near_scipys_in_one_dimension() -> None:
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(12, 3)), rng.normal(size=(9, 3)) + 0.5
+    assert energy_distance(x, y, permutations=9).distance == pytest.approx(slow_energy(x, y))
+    a, b = rng.normal(size=(400, 1)), rng.normal(size=(400, 1)) + 1
+    theirs = stats.energy_distance(a[:, 0], b[:, 0]) ** 2
+    assert energy_distance(a, b, permutations=9).distance == pytest.approx(theirs, abs=0.02)
+
+
+def test_energy_permutes_prompts_not_states() -> None:
+    rng = np.random.default_rng(4)
+    rejected = {"units": 0, "states": 0}
+    for _ in range(60):
+        # Ten states a prompt that are nearly copies, of one distribution in both sets.
+        x, y = (
+            np.repeat(rng.normal(size=(8, 4)), 10, axis=0) + 0.01 * rng.normal(size=(80, 4))
+            for _ in range(2)
+        )
+        units = np.repeat(np.arange(8), 10)
+        p = energy_distance(x, y, x_units=units, y_units=units, permutations=99).p
+        rejected["units"] += p <= 0.05
+        rejected["states"] += energy_distance(x, y, permutations=99).p <= 0.05
+    assert rejected["units"] <= 9
+    assert rejected["states"] > 30
+    with pytest.raises(ValueError, match="two units"):
+        energy_distance(x[:1], y)
+
+
+def test_attribution_finds_planted_shares() -> None:
+    rng = np.random.default_rng(5)
+    d, prompts, twins = 40, 60, 3
+    of_prompt = rng.normal(size=(prompts, 1, 1, 1, d)) * 1.0
+    of_generator = rng.normal(size=(1, 2, 1, 1, d)) * 0.5
+    of_captioner = rng.normal(size=(1, 1, 3, 1, d)) * 1.0
+    x = of_prompt + of_generator + of_captioner + rng.normal(size=(prompts, 2, 3, twins, d))
+    index = np.indices(x.shape[:-1]).reshape(4, -1)
+    factors = dict(zip(("prompt", "generator", "captioner"), index, strict=False))
+    found = attribution(x.reshape(-1, d), factors, resamples=50)
+    parts = {
+        "prompt": of_prompt.var(axis=0).sum(),
+        "generator": of_generator.var(axis=1).sum(),
+        "captioner": of_captioner.var(axis=2).sum(),
+        "seed": float(d),
+    }
+    whole = sum(parts.values())
+    for name, part in parts.items():
+        assert found[name].value == pytest.approx(part / whole, abs=0.02)
+        assert found[name].low - 0.02 <= found[name].value <= found[name].high + 0.02
+    assert found["interactions"].value < 0.01
+    plain = attribution(x.reshape(-1, d), factors, without="captioner", resamples=20)
+    assert plain["captioner"].value == pytest.approx(0, abs=1e-9)
+    assert plain["prompt"].value == pytest.approx(
+        parts["prompt"] / (whole - parts["captioner"]), abs=0.03
+    )
+
+
+def test_attribution_leaves_out_prompts_that_lack_a_cell() -> None:
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=(5, 2, 2, 4))
+    index = np.indices(x.shape[:-1]).reshape(3, -1)
+    flat = x.reshape(-1, 4).copy()
+    flat[3] = np.nan
+    factors = {"prompt": index[0], "generator": index[1]}
+    found = attribution(flat, factors, resamples=20)
+    assert found["seed"].prompts == 4
+    kept = index[0] != 0
+    whole = attribution(flat[kept], {n: c[kept] for n, c in factors.items()}, resamples=20)
+    assert found["prompt"].value == pytest.approx(whole["prompt"].value)
+    with pytest.raises(ValueError, match="twice"):
+        attribution(flat[::2], {n: c[::2] for n, c in factors.items()})
+
+
+def test_approximate_repeats_find_noisy_cycles() -> None:
+    rng = np.random.default_rng(7)
+    places = unit(rng.normal(size=(3, 20)))
+    turn = np.tile(np.arange(3), 10)
+    x = unit(places[turn] + 0.02 * rng.normal(size=(30, 20)))
+    noise = 0.02**2 * 20
+    assert repetition([tuple(state) for state in x]).period is None
+    assert repetition(alike(x, 2 * noise)).period == 3
+    assert alike(x, 2 * noise) == turn.tolist()
+    x[4] = np.nan
+    assert alike(x, 2 * noise)[4] is None
+
+
+def test_periods_of_cycles_and_of_nothing() -> None:
+    rng = np.random.default_rng(8)
+    places = unit(rng.normal(size=(5, 30)))
+    kinds = {
+        2: places[np.arange(60) % 2],
+        5: places[np.arange(60) % 5],
+        None: np.tile(places[0], (60, 1)),
+    }
+    walk = np.cumsum(rng.normal(size=(60, 30)), axis=0)
+    x = np.stack([*kinds.values(), walk, rng.normal(size=(60, 30))])
+    x = unit(unit(x) + 0.03 * rng.normal(size=x.shape))
+    assert periods(x) == [2, 5, None, None, None]
