@@ -18,7 +18,7 @@ from pydantic import Field
 
 from ..errors import ModelError
 from ..steps import Failure, Output, Role
-from . import _files, _torch
+from . import _files, _reading, _torch
 from ._protocols import Located, Player, Settings
 
 FLAT_RANGE = 3
@@ -159,34 +159,13 @@ class DiffusersGenerator:
             flags.append("filtered")
         if not text.strip():
             flags.append("empty prompt")
-        read, cut, cut_text = self._reading(text)
+        read, cut, cut_text = _reading.read(self.pipeline, text)
         image = Image.fromarray(levels).convert("RGB")
         return Output(image, read, cut, cut_text, tuple(flags))
 
-    def _reading(self, text: str) -> tuple[int, int, str]:
-        """Tokens that the text encoder with the longest window takes, and what none takes."""
-        best = (0, 0, "")
-        for tokenizer in self._tokenizers():
-            encoded = tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)
-            tokens = encoded["input_ids"]
-            window = min(tokenizer.model_max_length, 100_000)
-            window -= tokenizer.num_special_tokens_to_add()
-            rest = tokens[window:]
-            if not best[0] or len(rest) < best[1]:
-                best = (min(len(tokens), window), len(rest), _tail(tokenizer, text, window, rest))
-        return best
-
-    def _tokenizers(self) -> list[Any]:
-        names = ("tokenizer", "tokenizer_2", "tokenizer_3")
-        found = [getattr(self.pipeline, name, None) for name in names]
-        return [tokenizer for tokenizer in found if tokenizer is not None]
-
     def limits(self) -> dict[str, Any]:
         """Tokens read, picture size, parameters, number format, device."""
-        windows = [
-            tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
-            for tokenizer in self._tokenizers()
-        ]
+        windows = [reader.window for reader in _reading.readers_of(self.pipeline)]
         modules = self.pipeline.components.values()
         return {
             "pipeline": type(self.pipeline).__name__,
@@ -204,22 +183,6 @@ class DiffusersGenerator:
     def samples(self, count: int) -> list[str]:
         """Different prompts."""
         return [SAMPLE_PROMPTS[i % len(SAMPLE_PROMPTS)] for i in range(count)]
-
-
-def _tail(tokenizer: Any, text: str, window: int, rest: list[int]) -> str:
-    """The words past a tokenizer's window, in the text's own spelling where it knows offsets."""
-    if not rest:
-        return ""
-    if getattr(tokenizer, "is_fast", False):
-        encoded = tokenizer(
-            text,
-            add_special_tokens=False,
-            truncation=False,
-            verbose=False,
-            return_offsets_mapping=True,
-        )
-        return text[encoded["offset_mapping"][window][0] :]
-    return str(tokenizer.decode(rest))
 
 
 def _load_pipeline(settings: DiffusersSettings, located: Located) -> Any:
