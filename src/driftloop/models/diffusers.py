@@ -10,19 +10,22 @@ import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from PIL import Image
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ..errors import ModelError
+from ..errors import ModelError, nearest
 from ..steps import Failure, Output, Role
-from . import _files, _reading, _torch
+from . import _files, _pipeline, _reading, _torch
 from ._protocols import Located, Player, Settings
 
 FLAT_RANGE = 3
 """A picture whose channels all span at most this many of 255 levels shows nothing."""
+
+DECIDING = {"scheduler", "lora_scale", "without", "offload", "compile"}
+"""Settings that decide a picture's bits and are no options of the call."""
 
 SAMPLE_PROMPTS = (
     "A ship on the sea.",
@@ -46,6 +49,15 @@ class DiffusersSettings(Settings):
     """Classifier-free guidance scale; by default the pipeline's own."""
     negative_prompt: str | None = None
     """What not to draw."""
+    scheduler: str | None = None
+    """Class of the sampler, e.g. ``LCMScheduler``; by default the pipeline's own."""
+    lora: str | None = None
+    """Low-rank weights to add: a ``.safetensors`` file, a folder, ``owner/name`` or
+    ``owner/name/file`` on the hub."""
+    lora_scale: Annotated[float, Field(ge=-10, le=10)] = 1.0
+    """How much of the LoRA is added."""
+    without: tuple[str, ...] = ()
+    """Parts to leave out, e.g. ``text_encoder_3`` (most of SD3's memory) or ``safety_checker``."""
     width: Annotated[int, Field(ge=8, le=16384)] | None = None
     """Pixels; by default the size that the model was trained at."""
     height: Annotated[int, Field(ge=8, le=16384)] | None = None
@@ -54,6 +66,17 @@ class DiffusersSettings(Settings):
     """Number format; ``auto`` takes half precision where the device computes in it."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps`` ..."""
+    offload: Literal["none", "model", "sequential"] = "none"
+    """Keep weights in main memory until they are needed: a ``model`` (a text encoder, a UNet) at a
+    time, which costs little, or layer by layer (``sequential``), which costs most of the speed."""
+    compile: bool = False
+    """Compile the denoising network: minutes once a session, then faster."""
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> DiffusersSettings:
+        if self.lora is None and "lora_scale" in self.model_fields_set:
+            raise ValueError("lora_scale is set, but no lora")
+        return self
 
 
 class DiffusersBackend:
@@ -77,12 +100,18 @@ class DiffusersBackend:
                 f"{settings.path}: no model_index.json there, so it is not a diffusers pipeline; "
                 f'a captioner wants backend = "transformers"'
             )
-        return located
+        if located.folder:
+            _check_parts(settings, located.folder)
+        return _pipeline.with_lora(located, settings)
 
     def load(self, settings: DiffusersSettings, located: Located) -> Player:
         """Load the pipeline onto its device."""
-        what = (located.identity, settings.variant, settings.dtype, settings.device)
-        pipeline = _torch.load_once(what, lambda: _load_pipeline(settings, located))
+        shared = {"variant", "dtype", "device", "lora_scale", "without", "offload", "compile"}
+        what = (located.identity, settings.model_dump_json(include=shared))
+        pipeline = _torch.load_once(what, lambda: _pipeline.load(settings, located))
+        if settings.scheduler:
+            current = type(pipeline.scheduler).__name__
+            _pipeline.check_scheduler(settings.scheduler, current, settings.path)
         known = inspect.signature(type(pipeline).__call__).parameters
         options = {
             "num_inference_steps": settings.steps,
@@ -96,8 +125,11 @@ class DiffusersBackend:
             if name not in known:
                 raise ModelError(f"{settings.path}: {type(pipeline).__name__} takes no {name}")
         return DiffusersGenerator(
-            pipeline=pipeline,
+            pipeline=_pipeline.dress(pipeline, settings.scheduler),
+            weights=pipeline,
             options=options,
+            facts=settings.model_dump(include=DECIDING, exclude_defaults=True),
+            device=_torch.pick_device(settings.device),
             batch_size=settings.batch_size or 1,
             located=located,
         )
@@ -108,7 +140,13 @@ class DiffusersGenerator:
     """A text-to-image pipeline as a player."""
 
     pipeline: Any
+    weights: Any
+    """The pipeline as loaded, kept for those who share its weights."""
     options: dict[str, Any]
+    """What it is called with."""
+    facts: dict[str, Any]
+    """Settings that decide its outputs and are not among the options."""
+    device: Any
     batch_size: int
     located: Located
     role: Role = Role.GENERATOR
@@ -116,13 +154,13 @@ class DiffusersGenerator:
     @property
     def fingerprint(self) -> str:
         """Hash of weights, settings, number format, kind of device and micro-batch."""
-        pipeline = self.pipeline
         return _torch.fingerprint(
             self.located.identity,
             self.options,
-            str(pipeline.dtype),
-            pipeline.device.type,
+            str(self.pipeline.dtype),
+            self.device.type,
             self.batch_size,
+            *sorted(self.facts.items()),
         )
 
     def resized(self, batch_size: int) -> DiffusersGenerator:
@@ -177,7 +215,8 @@ class DiffusersGenerator:
                 for weight in module.parameters()
             ),
             "dtype": str(self.pipeline.dtype).removeprefix("torch."),
-            "device": str(self.pipeline.device),
+            "scheduler": type(self.pipeline.scheduler).__name__,
+            "device": str(self.device),
         }
 
     def samples(self, count: int) -> list[str]:
@@ -185,32 +224,18 @@ class DiffusersGenerator:
         return [SAMPLE_PROMPTS[i % len(SAMPLE_PROMPTS)] for i in range(count)]
 
 
-def _load_pipeline(settings: DiffusersSettings, located: Located) -> Any:
-    torch = _torch.import_torch()
-    try:
-        import diffusers
-        import transformers  # noqa: F401  (pipelines import it; it has to be there to be quieted)
-    except ImportError as error:
-        raise ModelError("diffusers is not installed: pip install 'driftloop[all]'") from error
-    device = _torch.pick_device(settings.device)
-    extra = {"variant": settings.variant} if settings.variant else {}
-    if settings.revision and located.folder is None:
-        extra["revision"] = settings.revision
-    try:
-        with _torch.quietly(bars=located.folder is None):
-            pipeline = diffusers.AutoPipelineForText2Image.from_pretrained(
-                located.folder or settings.path,
-                torch_dtype=_torch.pick_dtype(settings.dtype, device),
-                **extra,
+def _check_parts(settings: DiffusersSettings, folder: str) -> None:
+    parts = _files.read_json(folder, "model_index.json")
+    names = sorted(name for name in parts if not name.startswith("_"))
+    for name in settings.without:
+        if name not in names:
+            raise ModelError(
+                f"{settings.path}: without: it has no '{name}'.{nearest(name, names)} "
+                f"Its parts: {', '.join(names)}."
             )
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{settings.path}: diffusers cannot load it: {error}") from error
-    pipeline.set_progress_bar_config(disable=True)
-    if device.type == "cpu":
-        for module in pipeline.components.values():
-            if isinstance(module, torch.nn.Module):
-                module.to(memory_format=torch.channels_last)
-    return pipeline.to(device)
+    current = parts.get("scheduler")
+    if settings.scheduler and isinstance(current, list):
+        _pipeline.check_scheduler(settings.scheduler, str(current[-1]), settings.path)
 
 
 backend = DiffusersBackend()
