@@ -104,6 +104,7 @@ def plan(
                     **{name: getattr(found, name) for name in found.__dataclass_fields__},
                     "rows": rows,
                     "seconds": found.seconds,
+                    "money": found.money,
                     "memory_bytes": found.memory_bytes,
                 }
             )
@@ -251,6 +252,14 @@ def _print_plan(found: Plan) -> None:
     out.print(
         f"disk: {_size(found.disk_bytes)} at most; weights in memory: {_size(found.memory_bytes)}"
     )
+    if found.money is None:
+        unknown = [row.seat for row in found.rows if row.price is None]
+        out.print(
+            f"money: not known; {', '.join(unknown)}: set price_call, or price_1k_input and "
+            f"price_1k_output and play a little first"
+        )
+    elif found.money:
+        out.print(f"money: {found.money:,.2f} at most, by the study's prices")
 
 
 def _print_check(found: ModelCheck) -> None:

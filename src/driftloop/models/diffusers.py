@@ -18,22 +18,11 @@ from pydantic import Field, model_validator
 
 from ..errors import ModelError, nearest
 from ..steps import Failure, Output, Role
-from . import _files, _pipeline, _reading, _torch
+from . import _files, _pipeline, _reading, _samples, _torch
 from ._protocols import Located, Player, Settings
-
-FLAT_RANGE = 3
-"""A picture whose channels all span at most this many of 255 levels shows nothing."""
 
 DECIDING = {"scheduler", "lora_scale", "without", "offload", "compile"}
 """Settings that decide a picture's bits and are no options of the call."""
-
-SAMPLE_PROMPTS = (
-    "A ship on the sea.",
-    "Two cats in a meadow at night.",
-    "A red house in the snow, with a tree beside it, under a clear sky.",
-    "An old man reads a letter.",
-    "Rain.",
-)
 
 
 class DiffusersSettings(Settings):
@@ -191,14 +180,14 @@ class DiffusersGenerator:
             return Failure('the picture has values that are not numbers (try dtype = "float32")')
         levels = (np.clip(pixels, 0, 1) * 255).round().astype(np.uint8)
         flags = []
-        if np.ptp(levels.reshape(-1, levels.shape[-1]), axis=0).max() <= FLAT_RANGE:
+        image = Image.fromarray(levels).convert("RGB")
+        if _samples.is_flat(image):
             flags.append("flat")
         if filtered:
             flags.append("filtered")
         if not text.strip():
             flags.append("empty prompt")
         read, cut, cut_text = _reading.read(self.pipeline, text)
-        image = Image.fromarray(levels).convert("RGB")
         return Output(image, read, cut, cut_text, tuple(flags))
 
     def limits(self) -> dict[str, Any]:
@@ -221,7 +210,7 @@ class DiffusersGenerator:
 
     def samples(self, count: int) -> list[str]:
         """Different prompts."""
-        return [SAMPLE_PROMPTS[i % len(SAMPLE_PROMPTS)] for i in range(count)]
+        return _samples.prompts(count)
 
 
 def _check_parts(settings: DiffusersSettings, folder: str) -> None:

@@ -117,7 +117,8 @@ class Session:
         for name, tally in self._tallies.items():
             if tally.calls:
                 seat = self.casting.seats[name]
-                remember(seat.located.identity, seat.choices, **tally.facts())
+                learnt: dict[str, Any] = getattr(self.players[name], "facts", dict)()
+                remember(seat.located.identity, seat.choices, **tally.facts(), **learnt)
 
     def ask(self, model: str | None = None) -> Batch | None:
         """The next micro-batch, or None when nothing is ready; see :meth:`Scheduler.ask`."""
