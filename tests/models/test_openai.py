@@ -357,6 +357,7 @@ def test_a_check_asks_little_and_learns_what_a_call_takes(server: Server) -> Non
 
 
 @pytest.mark.bundled
+@pytest.mark.skipif(not LONG, reason="plays the bundled pair one by one")
 def test_the_bundled_pair_behind_a_server_plays_as_it_does_here(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
