@@ -89,7 +89,7 @@ def search_prompts(
     size = player.batch_size
     chunks = [short[at : at + size] for at in range(0, len(short), size)]
     vectors = np.concatenate([player.encode(chunk) for chunk in chunks]) if chunks else None
-    cut = [count for chunk in chunks for count in player.cut(chunk)]
+    cut = [tokens for chunk in chunks for tokens in player.cut(chunk)]
     usable = [
         at for at in range(len(short)) if vectors is not None and np.isfinite(vectors[at]).all()
     ]
@@ -97,7 +97,7 @@ def search_prompts(
     if vectors is None or not 2 <= count <= len(usable):
         raise StudyError(
             f"{candidates or 'the grammar'}: {len(usable)} candidates of at most {words} words, "
-            f"and {count} prompts are wanted (at least 2): give more candidates, or allow more words"
+            f"and {count} prompts are wanted (at least 2): give more candidates, or more words"
         )
     rows = vectors[usable]
     found = maximin(rows, count, seed=seed)
