@@ -104,6 +104,7 @@ def plan(
                     **{name: getattr(found, name) for name in found.__dataclass_fields__},
                     "rows": rows,
                     "seconds": found.seconds,
+                    "money": found.money,
                     "memory_bytes": found.memory_bytes,
                 }
             )
@@ -125,6 +126,46 @@ def report(
 
     with open_run(folder) as opened:
         _write_report(opened, path, quiet)
+
+
+@app.command()
+def prompts(
+    count: Annotated[int, typer.Option("--count", "-n", min=2, help="How many.")] = 100,
+    words: Annotated[int, typer.Option(min=1, help="The most words of one.")] = 30,
+    encoder: Annotated[str, typer.Option(help="Whose distances.")] = "minilm",
+    candidates: Annotated[
+        str | None,
+        typer.Option(help="A set or file to choose from [default: texts of a grammar]."),
+    ] = None,
+    pool: Annotated[int, typer.Option(min=2, help="How many texts the grammar writes.")] = 5000,
+    seed: Annotated[int, typer.Option(min=0, help="The same one finds the same prompts.")] = 0,
+    file: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write a prompt set here (TOML).")
+    ] = None,
+) -> None:
+    """Search for prompts that are as different from each other as can be."""
+    from .errors import StudyError
+    from .runners import search_prompts
+
+    with err.status(f"searching for {count} prompts that are far from each other"):
+        found = search_prompts(
+            count, words=words, encoder=encoder, candidates=candidates, pool=pool, seed=seed
+        )
+    if file is None:
+        out.print(found.as_toml(), soft_wrap=True)
+        return
+    try:
+        file.write_text(found.as_toml(), "utf-8")
+    except OSError as error:
+        raise StudyError(f"{file}: cannot be written: {error}") from error
+    table = Table("distance", "found", "by chance", box=None, header_style="bold")
+    for name in ("smallest", "nearest", "mean"):
+        one, other = getattr(found.found, name), getattr(found.by_chance, name)
+        table.add_row(name, f"{one:.4f}", f"{other:.4f}")
+    out.print(table)
+    out.print(
+        f'{count} of {found.candidates:,} candidates, in {file}; in a study: prompts = "{file}"'
+    )
 
 
 @app.command()
@@ -265,6 +306,14 @@ def _print_plan(found: Plan) -> None:
     out.print(
         f"disk: {_size(found.disk_bytes)} at most; weights in memory: {_size(found.memory_bytes)}"
     )
+    if found.money is None:
+        unknown = [row.seat for row in found.rows if row.price is None]
+        out.print(
+            f"money: not known; {', '.join(unknown)}: set price_call, or price_1k_input and "
+            f"price_1k_output and play a little first"
+        )
+    elif found.money:
+        out.print(f"money: {found.money:,.2f} at most, by the study's prices")
 
 
 def _print_check(found: ModelCheck) -> None:

@@ -8,12 +8,13 @@ package can add one; its library is imported when a model is loaded, not before.
 * :func:`get_backend`, :func:`backend_names`, :func:`guess_backend` find backends.
 * :func:`check_invariance` tells whether a player's outputs depend on the batch's company;
   :func:`difference` how far two of them are apart.
-* :func:`probe_batch_size`, :func:`time_batch` measure how it is best played.
+* :func:`probe_batch_size`, :func:`time_batch` measure how it is best played;
+  :func:`is_out_of_memory`, :func:`free_memory` are for when it was too much.
 * :func:`recall`, :func:`remember` keep what this machine has learnt about a model.
 """
 
 from ._memory import recall, remember
-from ._probe import SIZES, probe_batch_size, time_batch
+from ._probe import SIZES, free_memory, is_out_of_memory, probe_batch_size, time_batch
 from ._protocols import Backend, Located, Player, Settings
 from ._registry import backend_names, get_backend, guess_backend
 from ._selftest import Invariance, check_invariance, difference
@@ -28,8 +29,10 @@ __all__ = [
     "backend_names",
     "check_invariance",
     "difference",
+    "free_memory",
     "get_backend",
     "guess_backend",
+    "is_out_of_memory",
     "probe_batch_size",
     "recall",
     "remember",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -76,14 +77,19 @@ def _identity(folder: Path) -> str:
     """Hash a model's files: those of a hub snapshot are named by their own hash already."""
     if folder.parent.name == "snapshots":
         return f"hub:{folder.parent.parent.name}@{folder.name}"
-    files = [f for f in sorted(folder.rglob("*")) if f.is_file() and f.suffix in DECIDING]
+    files = sorted(folder.rglob("*"))
+    return hash_files(folder, [f for f in files if f.is_file() and f.suffix in DECIDING])
+
+
+def hash_files(folder: Path, files: Sequence[Path]) -> str:
+    """Name files by their content, and by their names relative to a folder."""
     stats = [file.stat() for file in files]
     return _hash(folder, tuple(files), tuple((stat.st_size, stat.st_mtime_ns) for stat in stats))
 
 
 @lru_cache
 def _hash(folder: Path, files: tuple[Path, ...], _unchanged: tuple[tuple[int, int], ...]) -> str:
-    """Hash files once in a process, for a sweep asks for them with each of its settings."""
+    """Hash files once in a process, as a sweep asks for them with each of its settings."""
     hasher = hashlib.blake2b(digest_size=16)
     for file in files:
         hasher.update(file.relative_to(folder).as_posix().encode())

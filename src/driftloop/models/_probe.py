@@ -1,7 +1,9 @@
-"""How many inputs should a micro-batch have?"""
+"""How many inputs should a micro-batch have, and how many can it have?"""
 
 from __future__ import annotations
 
+import gc
+import sys
 import time
 
 from ..steps import Failure
@@ -28,6 +30,24 @@ def time_batch(player: Player) -> float:
         if failed:
             raise RuntimeError(failed[0].reason)
     return seconds / player.batch_size
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: Python's own, or torch's for any device."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    told = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in told or "not enough memory" in told
+    )
+
+
+def free_memory() -> None:
+    """Give back what nobody uses any more, on the accelerator too."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def probe_batch_size(player: Player) -> tuple[int, float]:

@@ -22,6 +22,10 @@ class Settings(BaseModel):
     """Inputs a micro-batch. By default found by a quick probe, kept with the run and remembered
     for this machine; set it to get the same bits on other machines of the same kind."""
 
+    def price(self, known: dict[str, Any]) -> float | None:
+        """Money a call, given what earlier sessions have learnt; None where it cannot be told."""
+        return 0.0
+
 
 class Located(NamedTuple):
     """A model that was found, without loading it."""
@@ -35,7 +39,11 @@ class Located(NamedTuple):
 
 
 class Player(Protocol):
-    """A loaded model."""
+    """A loaded model.
+
+    It may have two things more: ``test_size``, the inputs that a self-test takes where each of them
+    costs money, and ``facts()``, what a session has learnt about it for the next plan.
+    """
 
     @property
     def role(self) -> Role:

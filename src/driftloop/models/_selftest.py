@@ -30,13 +30,19 @@ def check_invariance(player: Player) -> Invariance:
     """Answer the same inputs in full company, in reversed company and alone, and compare.
 
     All micro-batches have the player's fixed shape: an input that is alone is padded.
+
+    Raises:
+        RuntimeError: It could not answer one of them.
     """
-    size = player.batch_size
+    size = min(player.batch_size, getattr(player, "test_size", player.batch_size))
     inputs = player.samples(size)
     seeds = list(range(1000, 1000 + size))
     together = player.play(inputs, seeds)
     reversed_ = player.play(inputs[::-1], seeds[::-1])[::-1]
     alone = player.play(inputs[-1:], seeds[-1:])
+    failed = [o for o in (*together, *reversed_, *alone) if isinstance(o, Failure)]
+    if failed:
+        raise RuntimeError(failed[0].reason)
     pairs = [*zip(together, reversed_, strict=True), (together[-1], alone[0])]
     differences = [difference(a, b) for a, b in pairs]
     largest = max(differences)

@@ -10,27 +10,19 @@ import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from PIL import Image
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ..errors import ModelError
+from ..errors import ModelError, nearest
 from ..steps import Failure, Output, Role
-from . import _files, _torch
+from . import _files, _pipeline, _reading, _samples, _torch
 from ._protocols import Located, Player, Settings
 
-FLAT_RANGE = 3
-"""A picture whose channels all span at most this many of 255 levels shows nothing."""
-
-SAMPLE_PROMPTS = (
-    "A ship on the sea.",
-    "Two cats in a meadow at night.",
-    "A red house in the snow, with a tree beside it, under a clear sky.",
-    "An old man reads a letter.",
-    "Rain.",
-)
+DECIDING = {"scheduler", "lora_scale", "without", "offload", "compile"}
+"""Settings that decide a picture's bits and are no options of the call."""
 
 
 class DiffusersSettings(Settings):
@@ -46,6 +38,15 @@ class DiffusersSettings(Settings):
     """Classifier-free guidance scale; by default the pipeline's own."""
     negative_prompt: str | None = None
     """What not to draw."""
+    scheduler: str | None = None
+    """Class of the sampler, e.g. ``LCMScheduler``; by default the pipeline's own."""
+    lora: str | None = None
+    """Low-rank weights to add: a ``.safetensors`` file, a folder, ``owner/name`` or
+    ``owner/name/file`` on the hub."""
+    lora_scale: Annotated[float, Field(ge=-10, le=10)] = 1.0
+    """How much of the LoRA is added."""
+    without: tuple[str, ...] = ()
+    """Parts to leave out, e.g. ``text_encoder_3`` (most of SD3's memory) or ``safety_checker``."""
     width: Annotated[int, Field(ge=8, le=16384)] | None = None
     """Pixels; by default the size that the model was trained at."""
     height: Annotated[int, Field(ge=8, le=16384)] | None = None
@@ -54,6 +55,17 @@ class DiffusersSettings(Settings):
     """Number format; ``auto`` takes half precision where the device computes in it."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps`` ..."""
+    offload: Literal["none", "model", "sequential"] = "none"
+    """Keep weights in main memory until they are needed: a ``model`` (a text encoder, a UNet) at a
+    time, which costs little, or layer by layer (``sequential``), which costs most of the speed."""
+    compile: bool = False
+    """Compile the denoising network: minutes once a session, then faster."""
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> DiffusersSettings:
+        if self.lora is None and "lora_scale" in self.model_fields_set:
+            raise ValueError("lora_scale is set, but no lora")
+        return self
 
 
 class DiffusersBackend:
@@ -77,12 +89,18 @@ class DiffusersBackend:
                 f"{settings.path}: no model_index.json there, so it is not a diffusers pipeline; "
                 f'a captioner wants backend = "transformers"'
             )
-        return located
+        if located.folder:
+            _check_parts(settings, located.folder)
+        return _pipeline.with_lora(located, settings)
 
     def load(self, settings: DiffusersSettings, located: Located) -> Player:
         """Load the pipeline onto its device."""
-        what = (located.identity, settings.variant, settings.dtype, settings.device)
-        pipeline = _torch.load_once(what, lambda: _load_pipeline(settings, located))
+        shared = {"variant", "dtype", "device", "lora_scale", "without", "offload", "compile"}
+        what = (located.identity, settings.model_dump_json(include=shared))
+        pipeline = _torch.load_once(what, lambda: _pipeline.load(settings, located))
+        if settings.scheduler:
+            current = type(pipeline.scheduler).__name__
+            _pipeline.check_scheduler(settings.scheduler, current, settings.path)
         known = inspect.signature(type(pipeline).__call__).parameters
         options = {
             "num_inference_steps": settings.steps,
@@ -96,8 +114,11 @@ class DiffusersBackend:
             if name not in known:
                 raise ModelError(f"{settings.path}: {type(pipeline).__name__} takes no {name}")
         return DiffusersGenerator(
-            pipeline=pipeline,
+            pipeline=_pipeline.dress(pipeline, settings.scheduler),
+            weights=pipeline,
             options=options,
+            facts=settings.model_dump(include=DECIDING, exclude_defaults=True),
+            device=_torch.pick_device(settings.device),
             batch_size=settings.batch_size or 1,
             located=located,
         )
@@ -108,7 +129,13 @@ class DiffusersGenerator:
     """A text-to-image pipeline as a player."""
 
     pipeline: Any
+    weights: Any
+    """The pipeline as loaded, kept for those who share its weights."""
     options: dict[str, Any]
+    """What it is called with."""
+    facts: dict[str, Any]
+    """Settings that decide its outputs and are not among the options."""
+    device: Any
     batch_size: int
     located: Located
     role: Role = Role.GENERATOR
@@ -116,13 +143,13 @@ class DiffusersGenerator:
     @property
     def fingerprint(self) -> str:
         """Hash of weights, settings, number format, kind of device and micro-batch."""
-        pipeline = self.pipeline
         return _torch.fingerprint(
             self.located.identity,
             self.options,
-            str(pipeline.dtype),
-            pipeline.device.type,
+            str(self.pipeline.dtype),
+            self.device.type,
             self.batch_size,
+            *sorted(self.facts.items()),
         )
 
     def resized(self, batch_size: int) -> DiffusersGenerator:
@@ -153,40 +180,19 @@ class DiffusersGenerator:
             return Failure('the picture has values that are not numbers (try dtype = "float32")')
         levels = (np.clip(pixels, 0, 1) * 255).round().astype(np.uint8)
         flags = []
-        if np.ptp(levels.reshape(-1, levels.shape[-1]), axis=0).max() <= FLAT_RANGE:
+        image = Image.fromarray(levels).convert("RGB")
+        if _samples.is_flat(image):
             flags.append("flat")
         if filtered:
             flags.append("filtered")
         if not text.strip():
             flags.append("empty prompt")
-        read, cut, cut_text = self._reading(text)
-        image = Image.fromarray(levels).convert("RGB")
+        read, cut, cut_text = _reading.read(self.pipeline, text)
         return Output(image, read, cut, cut_text, tuple(flags))
-
-    def _reading(self, text: str) -> tuple[int, int, str]:
-        """Tokens that the text encoder with the longest window takes, and what none takes."""
-        best = (0, 0, "")
-        for tokenizer in self._tokenizers():
-            encoded = tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)
-            tokens = encoded["input_ids"]
-            window = min(tokenizer.model_max_length, 100_000)
-            window -= tokenizer.num_special_tokens_to_add()
-            rest = tokens[window:]
-            if not best[0] or len(rest) < best[1]:
-                best = (min(len(tokens), window), len(rest), _tail(tokenizer, text, window, rest))
-        return best
-
-    def _tokenizers(self) -> list[Any]:
-        names = ("tokenizer", "tokenizer_2", "tokenizer_3")
-        found = [getattr(self.pipeline, name, None) for name in names]
-        return [tokenizer for tokenizer in found if tokenizer is not None]
 
     def limits(self) -> dict[str, Any]:
         """Tokens read, picture size, parameters, number format, device."""
-        windows = [
-            tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
-            for tokenizer in self._tokenizers()
-        ]
+        windows = [reader.window for reader in _reading.readers_of(self.pipeline)]
         modules = self.pipeline.components.values()
         return {
             "pipeline": type(self.pipeline).__name__,
@@ -198,56 +204,27 @@ class DiffusersGenerator:
                 for weight in module.parameters()
             ),
             "dtype": str(self.pipeline.dtype).removeprefix("torch."),
-            "device": str(self.pipeline.device),
+            "scheduler": type(self.pipeline.scheduler).__name__,
+            "device": str(self.device),
         }
 
     def samples(self, count: int) -> list[str]:
         """Different prompts."""
-        return [SAMPLE_PROMPTS[i % len(SAMPLE_PROMPTS)] for i in range(count)]
+        return _samples.prompts(count)
 
 
-def _tail(tokenizer: Any, text: str, window: int, rest: list[int]) -> str:
-    """The words past a tokenizer's window, in the text's own spelling where it knows offsets."""
-    if not rest:
-        return ""
-    if getattr(tokenizer, "is_fast", False):
-        encoded = tokenizer(
-            text,
-            add_special_tokens=False,
-            truncation=False,
-            verbose=False,
-            return_offsets_mapping=True,
-        )
-        return text[encoded["offset_mapping"][window][0] :]
-    return str(tokenizer.decode(rest))
-
-
-def _load_pipeline(settings: DiffusersSettings, located: Located) -> Any:
-    torch = _torch.import_torch()
-    try:
-        import diffusers
-        import transformers  # noqa: F401  (pipelines import it; it has to be there to be quieted)
-    except ImportError as error:
-        raise ModelError("diffusers is not installed: pip install 'driftloop[all]'") from error
-    device = _torch.pick_device(settings.device)
-    extra = {"variant": settings.variant} if settings.variant else {}
-    if settings.revision and located.folder is None:
-        extra["revision"] = settings.revision
-    try:
-        with _torch.quietly(bars=located.folder is None):
-            pipeline = diffusers.AutoPipelineForText2Image.from_pretrained(
-                located.folder or settings.path,
-                torch_dtype=_torch.pick_dtype(settings.dtype, device),
-                **extra,
+def _check_parts(settings: DiffusersSettings, folder: str) -> None:
+    parts = _files.read_json(folder, "model_index.json")
+    names = sorted(name for name in parts if not name.startswith("_"))
+    for name in settings.without:
+        if name not in names:
+            raise ModelError(
+                f"{settings.path}: without: it has no '{name}'.{nearest(name, names)} "
+                f"Its parts: {', '.join(names)}."
             )
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{settings.path}: diffusers cannot load it: {error}") from error
-    pipeline.set_progress_bar_config(disable=True)
-    if device.type == "cpu":
-        for module in pipeline.components.values():
-            if isinstance(module, torch.nn.Module):
-                module.to(memory_format=torch.channels_last)
-    return pipeline.to(device)
+    current = parts.get("scheduler")
+    if settings.scheduler and isinstance(current, list):
+        _pipeline.check_scheduler(settings.scheduler, str(current[-1]), settings.path)
 
 
 backend = DiffusersBackend()

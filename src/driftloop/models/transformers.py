@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-import numpy as np
 from PIL import Image
 from pydantic import Field, model_validator
 
 from ..errors import ModelError
 from ..steps import Failure, Output, Role
-from . import _files, _telling, _torch
+from . import _files, _samples, _telling, _torch
 from ._budget import caption
 from ._protocols import Located, Player, Settings
 from ._sampling import Counter, GumbelSampling
@@ -208,13 +207,8 @@ class TransformersCaptioner:
         }
 
     def samples(self, count: int) -> list[Image.Image]:
-        """Different pictures: smooth random colour fields."""
-        pictures = []
-        for number in range(count):
-            coarse = np.random.default_rng(number).integers(0, 256, (4, 4, 3), dtype=np.uint8)
-            picture = Image.fromarray(coarse).resize((128, 128), Image.Resampling.BICUBIC)
-            pictures.append(picture)
-        return pictures
+        """Different pictures."""
+        return _samples.pictures(count)
 
 
 def _load_weights(settings: TransformersSettings, located: Located) -> _Weights:

@@ -2,6 +2,10 @@
 
 A set is a TOML file with ``prompts = [{ id, text, source }, ...]``, or a text file with one prompt
 a line. A prompt may be an image file instead of a text, for networks that a captioner opens.
+
+* :func:`load_prompts`, :func:`shipped` read sets.
+* :func:`write_candidates` writes texts of many kinds by a grammar of our own; :func:`maximin`
+  chooses those that are far from each other, and :func:`measure` says how far.
 """
 
 from __future__ import annotations
@@ -16,6 +20,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ..errors import StudyError, nearest
 from ..seeds import digest
+from ._grammar import write_candidates
+from ._maximin import Dispersion, maximin, measure
+
+__all__ = [
+    "Dispersion",
+    "Prompt",
+    "load_prompts",
+    "maximin",
+    "measure",
+    "resolve_images",
+    "shipped",
+    "write_candidates",
+]
 
 MAX_CHARACTERS = 10_000
 """Longer prompts are a mistake (a file pasted in): no text encoder reads them."""

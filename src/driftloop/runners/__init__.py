@@ -4,6 +4,7 @@
 * :func:`run` plays a study to its end on this machine, the way the command line does.
 * :func:`cast_study` checks a study against its backends, before anything is loaded.
 * :func:`make_plan` says what a study would take.
+* :func:`search_prompts` finds prompts that are far from each other.
 * :func:`check_model` loads one model and tests it.
 * :func:`study_schema` is the JSON Schema of a study with the installed backends' settings.
 """
@@ -12,6 +13,7 @@ from ._casting import Casting, SeatSpec, cast_study, study_schema
 from ._check import ModelCheck, check_model
 from ._local import default_folder, run
 from ._plan import Plan, PlanRow, make_plan
+from ._prompts import PromptSearch, search_prompts
 from ._session import Session
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "ModelCheck",
     "Plan",
     "PlanRow",
+    "PromptSearch",
     "SeatSpec",
     "Session",
     "cast_study",
@@ -26,5 +29,6 @@ __all__ = [
     "default_folder",
     "make_plan",
     "run",
+    "search_prompts",
     "study_schema",
 ]

@@ -12,7 +12,7 @@ import psutil
 
 PACKAGES = (
     "driftloop", "torch", "torchvision", "diffusers", "transformers", "tokenizers", "safetensors",
-    "accelerate", "peft", "numpy", "pillow", "openai",
+    "accelerate", "peft", "numpy", "pillow", "openai", "beautifulsoup4", "ftfy",
 )  # fmt: skip
 
 

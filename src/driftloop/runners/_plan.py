@@ -29,6 +29,8 @@ class PlanRow:
     seconds: float | None
     """A call, as measured on this machine; None where it never was."""
     weights_bytes: int | None
+    price: float | None = 0.0
+    """Money a call; None where the study does not tell it, or not enough is known."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,16 @@ class Plan:
         if None in times:
             return None
         return sum(row.calls * (row.seconds or 0) for row in self.rows) * left
+
+    @property
+    def money(self) -> float | None:
+        """What the calls that are left cost at most, in the study's currency; None if unknown."""
+        if not self.steps:
+            return 0.0
+        left = 1 - self.steps_done / self.steps
+        if any(row.price is None for row in self.rows):
+            return None
+        return sum(row.calls * (row.price or 0) for row in self.rows) * left
 
     @property
     def memory_bytes(self) -> int | None:
@@ -85,7 +97,10 @@ def make_plan(
     rows, pixels = [], 0.0
     for name, seat in casting.seats.items():
         known = recall(seat.located.identity, seat.choices)
-        rows.append(PlanRow(name, seat.role, calls[name], known.get("seconds"), seat.located.size))
+        price = seat.settings.price(known)
+        rows.append(
+            PlanRow(name, seat.role, calls[name], known.get("seconds"), seat.located.size, price)
+        )
         if seat.role is Role.GENERATOR:
             pixels += calls[name] * known.get("pixels", float("nan"))
     done, disk = 0, pixels * BYTES_A_PIXEL + study.steps * BYTES_A_STEP

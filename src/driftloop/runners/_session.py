@@ -15,7 +15,15 @@ from filelock import FileLock, Timeout
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import ModelError, StoreError, StudyError
-from ..models import Player, check_invariance, probe_batch_size, recall, remember
+from ..models import (
+    Player,
+    check_invariance,
+    free_memory,
+    is_out_of_memory,
+    probe_batch_size,
+    recall,
+    remember,
+)
 from ..prompts import Prompt
 from ..scheduler import Course, Played, Scheduler, Seat
 from ..steps import Batch, Content, Failure, Output, Trajectory, image_digest
@@ -88,8 +96,8 @@ class Session:
             for content, image in starts.values():
                 if image is not None:
                     self.run.put_image(image, content.value)
-            for name, player in self.players.items():
-                self._introduce(self.casting.seats[name], player, say)
+            for seat in self.casting.seats.values():
+                self.players[seat.name] = self._introduce(seat, self.players[seat.name], say)
             self.scheduler = self._scheduler({id: start for id, (start, _) in starts.items()})
             self.run.commit(self.scheduler.collect())
             self._stack = stack.pop_all()
@@ -109,7 +117,8 @@ class Session:
         for name, tally in self._tallies.items():
             if tally.calls:
                 seat = self.casting.seats[name]
-                remember(seat.located.identity, seat.choices, **tally.facts())
+                learnt: dict[str, Any] = getattr(self.players[name], "facts", dict)()
+                remember(seat.located.identity, seat.choices, **tally.facts(), **learnt)
 
     def ask(self, model: str | None = None) -> Batch | None:
         """The next micro-batch, or None when nothing is ready; see :meth:`Scheduler.ask`."""
@@ -127,15 +136,36 @@ class Session:
         return self.run.inputs(batch)
 
     def play(self, batch: Batch) -> list[Output | Failure]:
-        """Play a micro-batch; what cannot be answered fails by itself, never the rest."""
-        player = self.players[batch.model]
+        """Play a micro-batch; what cannot be answered fails by itself, never the rest.
+
+        Raises:
+            ModelError: Memory ran out twice. The micro-batch cannot shrink any more, since what was
+                played has its bits; the run goes on when the same study is played again.
+        """
         try:
-            return _checked(player, player.play(self.inputs(batch), batch.seeds), len(batch.calls))
+            return self._answers(batch)
         except Exception as error:
-            if len(batch.calls) > 1:
-                single = [Batch(batch.model, (call,), batch.number) for call in batch.calls]
-                return [outcome for one in single for outcome in self.play(one)]
+            if not is_out_of_memory(error):
+                return self._one_by_one(batch, error)
+        # Outside of the handler, where nothing holds on to what the attempt took.
+        free_memory()
+        try:
+            return self._answers(batch)
+        except Exception as error:
+            if is_out_of_memory(error):
+                size = self.players[batch.model].batch_size
+                raise ModelError(_no_memory(batch.model, size)) from error
+            return self._one_by_one(batch, error)
+
+    def _answers(self, batch: Batch) -> list[Output | Failure]:
+        player = self.players[batch.model]
+        return _checked(player, player.play(self.inputs(batch), batch.seeds), len(batch.calls))
+
+    def _one_by_one(self, batch: Batch, error: Exception) -> list[Output | Failure]:
+        if len(batch.calls) == 1:
             return [Failure(f"{type(error).__name__}: {error}", traceback.format_exc())]
+        single = [Batch(batch.model, (call,), batch.number) for call in batch.calls]
+        return [outcome for one in single for outcome in self.play(one)]
 
     def tell(self, batch: Batch, outcomes: Sequence[Output | Failure]) -> None:
         """Take a micro-batch's outcomes; they are on disk when this returns.
@@ -149,19 +179,36 @@ class Session:
         self.scheduler.tell(batch, outcomes)
         self.run.commit(self.scheduler.collect(), started=started, seconds=seconds)
 
-    def _introduce(self, seat: SeatSpec, player: Player, say: Say) -> None:
+    def _introduce(self, seat: SeatSpec, player: Player, say: Say) -> Player:
+        """Test a player that is new to the run, and halve its micro-batch until it fits.
+
+        This is the one place where it may shrink: nothing has been played at its size yet, and as
+        micro-batches have a fixed shape, what fits here fits later.
+        """
         known = {row["fingerprint"]: row["details"] for row in self.run.players()}
-        details = known.get(player.fingerprint, {})
-        if "invariance" not in details:
+        while "invariance" not in (details := known.get(player.fingerprint, {})):
             say(f"testing {seat.name}: does an answer depend on the batch's company?")
-            with _playable(seat):
-                details["invariance"] = check_invariance(player)._asdict()
+            try:
+                with _playable(seat):
+                    details["invariance"] = check_invariance(player)._asdict()
+                break
+            except ModelError as error:
+                if not is_out_of_memory(error.__cause__ or error):
+                    raise
+                size = player.batch_size
+                if size == 1 or seat.settings.batch_size is not None:
+                    raise ModelError(_no_memory(seat.name, size)) from error
+            free_memory()
+            player = player.resized(size // 2)
+            say(f"{seat.name}: no memory for a micro-batch of {size}, trying {size // 2}")
+            remember(seat.located.identity, seat.choices, batch_size=size // 2)
         details.update(
             settings=seat.settings.model_dump(mode="json"),
             identity=seat.located.identity,
             limits=player.limits(),
         )
         self.run.add_player(player.fingerprint, seat.name, player.role, player.batch_size, details)
+        return player
 
     def _scheduler(self, starts: dict[str, Content]) -> Scheduler:
         study = self.study
@@ -266,6 +313,16 @@ def _load(seat: SeatSpec, run: Run, say: Say) -> Player:
             size, seconds = probe_batch_size(player)
         remember(seat.located.identity, seat.choices, batch_size=size, seconds=seconds)
     return player.resized(int(size))
+
+
+def _no_memory(name: str, size: int) -> str:
+    if size == 1:
+        return f"model '{name}': memory does not do for one input; another device or dtype may"
+    return (
+        f"model '{name}': memory does not do for its micro-batch of {size}, which decides the bits "
+        f"of what it gives: free memory and play again, or set batch_size = {size // 2} and play "
+        f"into a new folder"
+    )
 
 
 @contextmanager

@@ -30,6 +30,8 @@ class ToySettings(Settings):
     """Seconds a micro-batch."""
     fails_on: str = ""
     """Raise on inputs that contain this text (a generator), or have this first red value."""
+    memory: int = 4096
+    """The largest micro-batch that fits."""
     variety: int = 256
     """How many different pictures or captions there are."""
 
@@ -42,7 +44,7 @@ class ToyPlayer:
 
     @property
     def fingerprint(self) -> str:
-        choices = self.settings.model_dump(exclude={"batch_size", "delay", "fails_on"})
+        choices = self.settings.model_dump(exclude={"batch_size", "delay", "fails_on", "memory"})
         return digest("toy", *sorted(choices.items()), self.batch_size).hex()
 
     def resized(self, batch_size: int) -> ToyPlayer:
@@ -50,6 +52,8 @@ class ToyPlayer:
 
     def play(self, inputs: Sequence[Any], seeds: Sequence[int]) -> list[Output | Failure]:
         assert 0 < len(inputs) <= self.batch_size
+        if self.batch_size > self.settings.memory:
+            raise MemoryError(f"no memory for {self.batch_size} inputs")
         time.sleep(self.settings.delay)
         return [self._one(item, seed) for item, seed in zip(inputs, seeds, strict=True)]
 

@@ -1,0 +1,175 @@
+"""Diffusers pipelines: loaded, dressed with another scheduler or a LoRA, put where they run."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import ModelError, nearest
+from ..seeds import digest
+from . import _files, _torch
+from ._protocols import Located
+
+if TYPE_CHECKING:
+    from .diffusers import DiffusersSettings
+
+FEW_STEPS = ("LCMScheduler", "TCDScheduler")
+"""Schedulers for distilled models, which diffusers does not count among the compatible ones."""
+
+
+class Lora(NamedTuple):
+    """Low-rank weights that are added to a model's own."""
+
+    source: str
+    """A folder, or a name on the hub."""
+    file: str | None
+    """The file in it, where it holds several."""
+    identity: str
+
+
+def find_lora(path: str) -> Lora:
+    """Find a LoRA: a ``.safetensors`` file, a folder, ``owner/name`` or ``owner/name/file``.
+
+    Raises:
+        ModelError: It does not exist.
+    """
+    file = Path(path).expanduser()
+    if file.is_file():
+        return Lora(str(file.parent.resolve()), file.name, _files.hash_files(file.parent, [file]))
+    name, inside = path, None
+    if not file.is_dir() and path.count("/") > 1 and not path.startswith((".", "/", "~")):
+        owner, repository, inside = path.split("/", 2)
+        name = f"{owner}/{repository}"
+    try:
+        located = _files.locate(name)
+    except ModelError as error:
+        raise ModelError(f"lora '{path}': {error}") from error
+    return Lora(located.folder or name, inside, located.identity)
+
+
+def with_lora(located: Located, settings: DiffusersSettings) -> Located:
+    """Name a model together with the LoRA that changes its weights."""
+    if settings.lora is None:
+        return located
+    lora = find_lora(settings.lora)
+    both = digest("lora", located.identity, lora.identity, lora.file or "").hex()
+    return located._replace(identity=f"lora:{both}")
+
+
+def check_scheduler(wish: str, current: str, path: str) -> None:
+    """Refuse a scheduler that a pipeline cannot be sampled with; imports diffusers.
+
+    Raises:
+        ModelError: With those that can take its place.
+    """
+    try:
+        import diffusers
+    except ImportError:
+        return  # Loading says what to install.
+    own = getattr(diffusers, current, None)
+    if own is None:
+        return
+    names = {cls.__name__ for cls in own._get_compatibles()} | {current}
+    if current.startswith("FlowMatch"):
+        names |= {name for name in dir(diffusers) if name.startswith("FlowMatch")}
+    karras = {e.name for e in diffusers.schedulers.KarrasDiffusionSchedulers}
+    if names & (karras | set(FEW_STEPS)):
+        names |= karras | set(FEW_STEPS)
+    if wish not in names:
+        raise ModelError(
+            f"{path}: scheduler '{wish}' cannot take the place of its {current}."
+            f"{nearest(wish, names)} Compatible: {', '.join(sorted(names))}."
+        )
+
+
+def load(settings: DiffusersSettings, located: Located) -> Any:
+    """Load a pipeline onto its device, with its LoRA, offloaded and compiled as wished."""
+    torch = _torch.import_torch()
+    try:
+        import diffusers
+        import transformers  # noqa: F401  (pipelines import it; it has to be there to be quieted)
+    except ImportError as error:
+        raise ModelError("diffusers is not installed: pip install 'driftloop[all]'") from error
+    device = _torch.pick_device(settings.device)
+    if settings.offload != "none" and device.type == "cpu":
+        raise ModelError(
+            f'{settings.path}: offload = "{settings.offload}" keeps weights off an accelerator, '
+            f"and the device is the CPU"
+        )
+    extra: dict[str, Any] = {name: None for name in settings.without}
+    if settings.variant:
+        extra["variant"] = settings.variant
+    if settings.revision and located.folder is None:
+        extra["revision"] = settings.revision
+    try:
+        with _torch.quietly(bars=located.folder is None):
+            pipeline = diffusers.AutoPipelineForText2Image.from_pretrained(
+                located.folder or settings.path,
+                torch_dtype=_torch.pick_dtype(settings.dtype, device),
+                **extra,
+            )
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{settings.path}: diffusers cannot load it: {error}") from error
+    pipeline.set_progress_bar_config(disable=True)
+    if settings.lora is not None:
+        _fuse_lora(pipeline, settings)
+    if device.type == "cpu":
+        for module in pipeline.components.values():
+            if isinstance(module, torch.nn.Module):
+                module.to(memory_format=torch.channels_last)
+    return _place(pipeline, settings, device)
+
+
+def _fuse_lora(pipeline: Any, settings: DiffusersSettings) -> None:
+    lora = find_lora(str(settings.lora))
+    if not hasattr(pipeline, "load_lora_weights"):
+        raise ModelError(f"{settings.path}: {type(pipeline).__name__} takes no LoRA")
+    try:
+        import peft  # noqa: F401
+    except ImportError as error:
+        raise ModelError("a LoRA needs peft: pip install 'driftloop[lora]'") from error
+    try:
+        with _torch.quietly():
+            pipeline.load_lora_weights(lora.source, weight_name=lora.file)
+            if not pipeline.get_active_adapters():
+                raise ValueError("none of its weights are this model's")
+            pipeline.fuse_lora(lora_scale=settings.lora_scale)
+            pipeline.unload_lora_weights()
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(
+            f"{settings.path}: the LoRA '{settings.lora}' does not fit it: {reason}"
+        ) from error
+
+
+def _place(pipeline: Any, settings: DiffusersSettings, device: Any) -> Any:
+    if settings.offload == "model":
+        pipeline.enable_model_cpu_offload(device=device)
+    elif settings.offload == "sequential":
+        pipeline.enable_sequential_cpu_offload(device=device)
+    else:
+        pipeline.to(device)
+    if settings.compile:
+        # The part that is called once a step; the rest does not repay its compilation.
+        part = getattr(pipeline, "unet", None) or pipeline.transformer
+        part.compile()
+    return pipeline
+
+
+def dress(pipeline: Any, scheduler: str | None) -> Any:
+    """A pipeline that shares its weights with others and has a scheduler of its own.
+
+    Raises:
+        ModelError: The scheduler's own dependencies are missing.
+    """
+    import diffusers
+
+    cls = type(pipeline.scheduler) if scheduler is None else getattr(diffusers, scheduler)
+    try:
+        own = cls.from_config(pipeline.scheduler.config)
+    except (ImportError, ValueError) as error:
+        raise ModelError(f"scheduler '{scheduler}' cannot be used: {error}") from error
+    dressed = copy.copy(pipeline)
+    dressed.register_modules(scheduler=own)
+    return dressed

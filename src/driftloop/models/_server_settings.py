@@ -1,0 +1,111 @@
+"""What a study says of a model on a server."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from . import _server
+from ._protocols import Settings
+from ._telling import DEFAULT_TOLD
+
+OFFICIAL = "https://api.openai.com/v1/"
+HERE = {"localhost", "127.0.0.1", "::1"}
+"""Where a server costs nothing unless the study says so."""
+FOR_GENERATORS = {"width", "height", "response_format", "price_call"}
+FOR_CAPTIONERS = {
+    "instruction", "words", "temperature", "top_p", "max_tokens", "price_1k_input",
+    "price_1k_output",
+}  # fmt: skip
+UNDECIDING = {
+    "path", "batch_size", "base_url", "api_key_env", "concurrency", "timeout", "retries", "backoff",
+    "price_call", "price_1k_input", "price_1k_output",
+}  # fmt: skip
+"""Settings that do not decide what the model answers (path and address are its identity)."""
+
+
+class OpenAISettings(Settings):
+    """Settings of a model on a server."""
+
+    path: str
+    """The model's name on the server."""
+    role: Literal["generator", "captioner"]
+    """What it does: draw by the images endpoint, or describe by chat completions."""
+    base_url: str = OFFICIAL
+    """The server's address, e.g. ``http://localhost:8000/v1``."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """The environment variable that holds the key. The key itself is kept nowhere."""
+    concurrency: Annotated[int, Field(ge=1, le=512)] = 8
+    """Requests that are out at the same time."""
+    timeout: Annotated[float, Field(gt=0, le=3600)] = 120.0
+    """Seconds to wait for an answer."""
+    retries: Annotated[int, Field(ge=0, le=50)] = 8
+    """Times to ask again after a time-out, a cut connection, 429, 5xx or an answer that is none."""
+    backoff: Annotated[float, Field(ge=0, le=60)] = 0.5
+    """Seconds before asking again, doubled each time up to 30."""
+    seeded: bool | None = None
+    """Whether the server takes a seed. By default a captioner's is told one; an images endpoint is
+    not, as OpenAI's refuses it and others call it ``seed``."""
+    width: Annotated[int, Field(ge=8, le=16384)] | None = None
+    """Pixels of a picture; by default the server's own."""
+    height: Annotated[int, Field(ge=8, le=16384)] | None = None
+    """Pixels of a picture; by default the server's own."""
+    response_format: Literal["b64_json", "url"] | None = None
+    """How pictures come, for servers that ask; both are understood whichever comes."""
+    instruction: str = DEFAULT_TOLD
+    """What a captioner is told; ``{words}`` stands for the word budget."""
+    words: Annotated[int, Field(ge=1, le=4000)] | None = None
+    """Word budget. What a caption has beyond it is cut at a sentence end, and recorded."""
+    temperature: Annotated[float, Field(ge=0, le=10)] | None = None
+    """Sampling temperature; by default the server's own."""
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Sample from the smallest set of tokens with this probability; by default the server's own."""
+    max_tokens: Annotated[int, Field(ge=1, le=65536)] | None = None
+    """Tokens a caption may have; by default the server's own number."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Anything else that the server takes, e.g. ``{ quality = "low" }`` or ``{ steps = 30 }``."""
+    price_call: Annotated[float, Field(ge=0)] | None = None
+    """Money a picture, for ``driftloop plan``."""
+    price_1k_input: Annotated[float, Field(ge=0)] | None = None
+    """Money a thousand tokens read, for ``driftloop plan``."""
+    price_1k_output: Annotated[float, Field(ge=0)] | None = None
+    """Money a thousand tokens written, for ``driftloop plan``."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_micro_batch_is_what_is_out(cls, data: Any) -> Any:
+        # Requests know nothing of each other, so there is no best size to be probed for.
+        if isinstance(data, dict) and data.get("batch_size") is None:
+            return {**data, "batch_size": data.get("concurrency", 8)}
+        return data
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        return _server.check_address(url)
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> OpenAISettings:
+        others = FOR_CAPTIONERS if self.role == "generator" else FOR_GENERATORS
+        if wrong := sorted(others & self.model_fields_set):
+            raise ValueError(f"a {self.role} has no {', '.join(wrong)}")
+        if (self.width is None) != (self.height is None):
+            raise ValueError("width and height go together")
+        if "{words}" in self.instruction and self.words is None:
+            raise ValueError("the instruction says {words}, but no word budget 'words' is set")
+        return self
+
+    def price(self, known: dict[str, Any]) -> float | None:
+        """Money a call: told by the study, and for captions by what earlier calls took."""
+        told = (self.price_call, self.price_1k_input, self.price_1k_output)
+        if not any(price is not None for price in told):
+            return 0.0 if urlsplit(self.base_url).hostname in HERE else None
+        if self.role == "generator":
+            return self.price_call
+        tokens = [known.get(name) for name in ("tokens_in", "tokens_out")]
+        if None in tokens:
+            return None
+        prices = (self.price_1k_input or 0, self.price_1k_output or 0)
+        return sum(p * (t or 0) / 1000 for p, t in zip(prices, tokens, strict=True))
