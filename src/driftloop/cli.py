@@ -297,6 +297,11 @@ def _print_plan(found: Plan) -> None:
         f"{found.trajectories:,} trajectories × {found.rounds:,} rounds = {found.steps:,} steps, "
         f"{found.steps_done:,} of them done",
     )
+    if found.unchecked:
+        out.print(
+            f"not checked, since the hub cannot be reached: {', '.join(found.unchecked)}",
+            soft_wrap=True,
+        )
     if found.seconds is None:
         unknown = [row.seat for row in found.rows if row.seconds is None]
         names = ", ".join(unknown)

@@ -24,6 +24,10 @@ class ModelError(DriftloopError):
     """A model or a backend cannot be found or loaded."""
 
 
+class UnreachableError(ModelError):
+    """A model is not on this machine, and the hub cannot be asked whether it exists."""
+
+
 class StoreError(DriftloopError):
     """A run folder cannot be opened, written or trusted."""
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from ..errors import ModelError
+from ..errors import ModelError, UnreachableError
 from ._protocols import Located
 
 BUNDLED = "bundled:"
@@ -59,7 +59,8 @@ def locate(path: str, revision: str | None = None) -> Located:
     """Find a model and name its weights, asking the hub only when they are not on this machine.
 
     Raises:
-        ModelError: The model does not exist, or the hub cannot be reached to find out.
+        ModelError: The model does not exist.
+        UnreachableError: It is not on this machine, and the hub cannot be asked.
     """
     folder = find_folder(path, revision)
     if folder is None:
@@ -110,7 +111,9 @@ def _on_hub(name: str, revision: str | None) -> Located:
             f"pip install 'driftloop[all]'"
         ) from None
     if offline:
-        raise ModelError(f"'{name}' is not on this machine and HF_HUB_OFFLINE forbids fetching it")
+        raise UnreachableError(
+            f"'{name}' is not on this machine and HF_HUB_OFFLINE forbids fetching it"
+        )
     try:
         info = HfApi().model_info(name, revision=revision, timeout=20, files_metadata=True)
     except GatedRepoError as error:
@@ -118,7 +121,7 @@ def _on_hub(name: str, revision: str | None) -> Located:
     except RepositoryNotFoundError as error:
         raise ModelError(f"no model named '{name}' on the hub: check the spelling") from error
     except Exception as error:
-        raise ModelError(
+        raise UnreachableError(
             f"'{name}' is not on this machine and the hub cannot be asked for it "
             f"({type(error).__name__}); give the path of a folder, or go online"
         ) from error

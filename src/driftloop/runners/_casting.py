@@ -7,10 +7,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..errors import ModelError, StudyError
+from ..errors import ModelError, StudyError, UnreachableError
 from ..models import Backend, Located, Settings, backend_names, get_backend
 from ..steps import Role
 from ..study import Arm, Study, explain
+
+UNREACHABLE = "unreachable:"
+"""What the identity of a model begins with that was taken on trust."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,14 @@ class Casting:
     """Arm to the names of its seats, in the order of play."""
 
 
-def cast_study(study: Study, where: str = "study") -> Casting:
+def cast_study(study: Study, where: str = "study", *, unreachable: bool = False) -> Casting:
     """Check a study's models, settings and networks against the installed backends.
 
     Args:
         study: The study.
         where: What to call it in errors, usually its file.
+        unreachable: Take models on trust that are not on this machine while the hub cannot be
+            asked for them; nothing is known of their size.
 
     Raises:
         StudyError: With the key and the fix, for everything that can be known without loading.
@@ -55,11 +60,11 @@ def cast_study(study: Study, where: str = "study") -> Casting:
     located: dict[tuple[str, str], Located] = {}
     # Models that no arm uses are checked too: a mistake there is still a mistake.
     for name in study.models:
-        _seat(study, name, {}, where, located)
+        _seat(study, name, {}, where, located, unreachable)
     for arm in study.expanded_arms():
         names = []
         for model in arm.network:
-            seat = _seat(study, model, arm.settings.get(model, {}), where, located)
+            seat = _seat(study, model, arm.settings.get(model, {}), where, located, unreachable)
             seats[seat.name] = seat
             names.append(seat.name)
         networks[arm.name] = tuple(names)
@@ -73,6 +78,7 @@ def _seat(
     changes: dict[str, Any],
     where: str,
     located: dict[tuple[str, str], Located],
+    unreachable: bool,
 ) -> SeatSpec:
     spec = study.models[model]
     key = f"{where}: models.{model}"
@@ -90,7 +96,9 @@ def _seat(
         try:
             located[place] = backend.locate(settings)
         except ModelError as error:
-            raise StudyError(f"{key}.path: {error}") from error
+            if not (unreachable and isinstance(error, UnreachableError)):
+                raise StudyError(f"{key}.path: {error}") from error
+            located[place] = Located(None, UNREACHABLE + settings.path, None)
     label = ", ".join(f"{name}={value}" for name, value in sorted(changes.items()))
     name = f"{model} [{label}]" if label else model
     return SeatSpec(name, model, backend, settings, backend.role(settings), located[place])

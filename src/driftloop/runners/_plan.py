@@ -10,7 +10,7 @@ from ..models import recall
 from ..steps import Role
 from ..store import open_run
 from ..study import Study, load_study
-from ._casting import cast_study
+from ._casting import UNREACHABLE, cast_study
 
 BYTES_A_PIXEL = 1.5
 """Lossless pictures of photographic content; flat ones take a third of it."""
@@ -45,6 +45,8 @@ class Plan:
     rows: tuple[PlanRow, ...]
     disk_bytes: int | None
     """Pictures and rows; None where the size of the pictures is not known."""
+    unchecked: tuple[str, ...] = ()
+    """Models that are not on this machine while the hub cannot be asked for them."""
 
     @property
     def seconds(self) -> float | None:
@@ -88,7 +90,7 @@ def make_plan(
     """
     where = "study" if isinstance(study, Study) else str(study)
     study = study if isinstance(study, Study) else load_study(Path(study))
-    casting = cast_study(study, where)
+    casting = cast_study(study, where, unreachable=True)
     calls = dict.fromkeys(casting.seats, 0)
     a_network = len(study.prompts) * study.twins
     for network in casting.networks.values():
@@ -103,11 +105,16 @@ def make_plan(
         )
         if seat.role is Role.GENERATOR:
             pixels += calls[name] * known.get("pixels", float("nan"))
+    unchecked = {
+        seat.settings.path
+        for seat in casting.seats.values()
+        if seat.located.identity.startswith(UNREACHABLE)
+    }
     done, disk = 0, pixels * BYTES_A_PIXEL + study.steps * BYTES_A_STEP
     if folder is not None and (Path(folder) / "driftloop.sqlite").exists():
         with open_run(folder) as run:
             done = min(len(run), study.steps)
     return Plan(
         study.trajectories, study.rounds, study.steps, done, tuple(rows),
-        None if disk != disk else int(disk),
+        None if disk != disk else int(disk), tuple(sorted(unchecked)),
     )  # fmt: skip
