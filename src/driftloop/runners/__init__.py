@@ -4,24 +4,27 @@
 * :func:`run` plays a study to its end on this machine, the way the command line does.
 * :func:`cast_study` checks a study against its backends, before anything is loaded.
 * :func:`make_plan` says what a study would take.
-* :func:`check_model` loads one model and tests it.
+* :func:`check_model` loads one model and tests it, :func:`check_encoders` an encoder.
 * :func:`study_schema` is the JSON Schema of a study with the installed backends' settings.
 """
 
 from ._casting import Casting, SeatSpec, cast_study, study_schema
 from ._check import ModelCheck, check_model
+from ._check_encoder import EncoderCheck, check_encoders
 from ._local import default_folder, run
 from ._plan import Plan, PlanRow, make_plan
 from ._session import Session
 
 __all__ = [
     "Casting",
+    "EncoderCheck",
     "ModelCheck",
     "Plan",
     "PlanRow",
     "SeatSpec",
     "Session",
     "cast_study",
+    "check_encoders",
     "check_model",
     "default_folder",
     "make_plan",
