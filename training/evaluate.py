@@ -38,6 +38,7 @@ from training.tally import Tally, share_of, totals
 from training.train_git import SKEW
 from training.wordnet import other_names
 
+EYE = "bundled:postcard-clip"
 RESULTS = RUNS / "evaluation.json"
 FULL = 60
 """Words: room for all that there is to tell of any scene."""
@@ -181,14 +182,14 @@ def eye_finds(scenes: Sequence[Scene], pictures: Sequence[Image.Image]) -> dict[
     Among ``CHOICES`` captions that differ in one object only; guessing finds 1 in ``CHOICES``.
     """
     rng = random.Random("eye")
-    seen = get_encoder("postcard-clip").encode(list(pictures))
+    seen = get_encoder(EYE, "image").encode(list(pictures))
     questions = [
         (number, alternatives(scene, i, rng))
         for number, scene in enumerate(scenes)
         for i in range(len(scene.objects))
     ]
     texts = [text for _, choices in questions for text in choices]
-    reader = get_encoder("postcard-clip-text")
+    reader = get_encoder(EYE, "text")
     read = np.concatenate([reader.encode(texts[i : i + 256]) for i in range(0, len(texts), 256)])
     hits: dict[int, list[bool]] = {number: [] for number in range(len(scenes))}
     for (number, _), vectors in zip(
@@ -292,8 +293,8 @@ def eye_figures(n: int) -> Figures:
     for _ in range(0, n, 1000):
         scenes = [sample_scene(rng, split="test") for _ in range(1000)]
         texts = [caption(scene, FULL, rng) for scene in scenes]
-        seen = get_encoder("postcard-clip").encode(pictures_of(scenes))
-        read = get_encoder("postcard-clip-text").encode(texts)
+        seen = get_encoder(EYE, "image").encode(pictures_of(scenes))
+        read = get_encoder(EYE, "text").encode(texts)
         alike = seen @ read.T
         hits["image to text"] += list(alike.argmax(1) == np.arange(1000))
         hits["text to image"] += list(alike.argmax(0) == np.arange(1000))

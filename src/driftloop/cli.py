@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from .runners import ModelCheck, Plan
+    from .runners import EncoderCheck, ModelCheck, Plan
     from .store import Run
 
 app = typer.Typer(
@@ -119,13 +119,24 @@ def report(
     path: Annotated[
         Path | None, typer.Option("--out", "-o", help="The file [default: RUN/report.html].")
     ] = None,
+    encoder: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--encoder",
+            "-e",
+            metavar="NAME",
+            help="What measures it: lexical, minilm, pixels or the path of a model, e.g. "
+            "clip:openai/clip-vit-base-patch32 (of one side: with #text or #image behind). Repeat "
+            "for more [default: those that ship].",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Measure a run and write report.html."""
     from .store import open_run
 
     with open_run(folder) as opened:
-        _write_report(opened, path, quiet)
+        _write_report(opened, path, quiet, encoder)
 
 
 @app.command()
@@ -181,8 +192,21 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """Load a model and test it: role, limits, batch invariance, speed, memory."""
-    from .runners import check_model
+    from .encoders import is_encoder
+    from .runners import check_encoders, check_model
 
+    if backend is None and is_encoder(model):
+        if settings:
+            raise typer.BadParameter("an encoder has no settings", param_hint="--set")
+        with err.status(f"loading and testing {model}"):
+            checks = check_encoders(model)
+        if as_json:
+            rows = [one._asdict() | {"invariance": one.invariance._asdict()} for one in checks]
+            out.print_json(json.dumps({"role": "encoder", "encoders": rows}))
+        else:
+            for check in checks:
+                _print_encoder(check)
+        return
     with err.status(f"loading and testing {model}"):
         found = check_model(model, backend=backend, **_parse_settings(settings or []))
     if as_json:
@@ -256,14 +280,19 @@ def _parse_settings(pairs: list[str]) -> dict[str, Any]:
     return settings
 
 
-def _write_report(opened: Run, path: Path | None, quiet: bool) -> None:
+def _write_report(
+    opened: Run, path: Path | None, quiet: bool, encoders: list[str] | None = None
+) -> None:
     from .errors import ModelError
 
     try:
         from .report import write_report
     except ImportError as error:
         raise ModelError(f"the report needs pip install 'driftloop[report]': {error}") from error
-    written = write_report(opened, path, progress=False if quiet else None)
+    # Typer gives an empty list where the option is not used.
+    written = write_report(
+        opened, path, encoders=encoders or None, progress=False if quiet else None
+    )
     out.print(f"report: {written}", soft_wrap=True)
 
 
@@ -345,6 +374,27 @@ def _print_check(found: ModelCheck) -> None:
     table.add_row("loading", f"{found.load_seconds:.1f} s, {_size(found.memory_bytes)} of memory")
     if isinstance(found.example.content, str):
         table.add_row("example", repr(found.example.content))
+    out.print(table)
+
+
+def _print_encoder(found: EncoderCheck) -> None:
+    table = Table(show_header=False, box=None)
+    table.add_column(style="bold")
+    table.add_column()
+    table.add_row("model", found.name)
+    table.add_row("role", f"encoder of {'texts' if found.kind == 'text' else 'pictures'}")
+    table.add_row("dimensions", f"{found.dimensions:,}")
+    if found.kind == "text":
+        table.add_row("reads", "all" if found.limit is None else f"{found.limit:,} tokens")
+    verdict = found.invariance
+    table.add_row(
+        "batch invariance",
+        f"{verdict.verdict}: {verdict.different} of {verdict.compared} vectors differ in other "
+        f"company (largest cosine distance {verdict.largest:.3g})",
+    )
+    table.add_row("seconds a content", f"{found.seconds:.4f}")
+    table.add_row("first vector", f"after {found.load_seconds:.1f} s")
+    table.add_row("identity", found.identity)
     out.print(table)
 
 

@@ -44,6 +44,11 @@ class Encoder(Protocol):
         """Contents that are best encoded together."""
         ...
 
+    @property
+    def limit(self) -> int | None:
+        """Tokens of a text that it reads, its special ones among them; None where it reads all."""
+        ...
+
     def encode(self, contents: Sequence[Any]) -> Matrix:
         """Encode texts or PIL pictures.
 

@@ -25,6 +25,7 @@ class LexicalEncoder:
     kind: Kind = "text"
     identity = f"lexical/1/{FEATURES}"
     batch_size = 1024
+    limit = None
 
     def __init__(self) -> None:
         self._vectorizer: HashingVectorizer | None = None

@@ -32,6 +32,7 @@ class MiniLMEncoder:
     title = "meaning"
     kind: Kind = "text"
     batch_size = 64
+    limit = LIMIT
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

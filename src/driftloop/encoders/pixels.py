@@ -36,6 +36,7 @@ class PixelEncoder:
     kind: Kind = "image"
     identity = f"pixels/1/{SIDE}"
     batch_size = 256
+    limit = None
 
     def encode(self, contents: Sequence[Image.Image]) -> Matrix:
         """Encode pictures; one that is mid grey all over has no vector (NaN)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median_low
 from typing import NamedTuple, TypeAlias
 
@@ -88,21 +88,32 @@ class Repeats(NamedTuple):
     """Median round in which the settled end began."""
 
 
-def measure_drift(run: Run, material: Material, advance: Advance) -> list[Drift]:
-    """Embed everything and measure drift with every encoder at hand.
+def measure_drift(
+    run: Run, material: Material, advance: Advance, encoders: Sequence[Encoder] | None = None
+) -> list[Drift]:
+    """Embed everything and measure drift with every encoder.
 
     Args:
         run: Where the vectors are kept.
         material: The run as it was read.
         advance: Told of the progress.
+        encoders: Who embeds; by default those at hand that ship.
     """
     kinds: tuple[Kind, ...] = ("text", "image")
+    eye = _on_postcards(run)
     return [
         _drift(run, material, encoder, advance)
         for kind in kinds
         if any(state is not None for track in material.tracks for state in track.states(kind))
-        for encoder in default_encoders(kind)
+        for encoder in (default_encoders(kind, postcards=eye) if encoders is None else encoders)
+        if encoder.kind == kind
     ]
+
+
+def _on_postcards(run: Run) -> bool:
+    """Whether bundled models played, and no others: the eye knows no other world than theirs."""
+    paths = [str(player["details"].get("settings", {}).get("path", "")) for player in run.players()]
+    return bool(paths) and all(path.startswith("bundled:") for path in paths)
 
 
 def measure_repeats(material: Material) -> list[Repeats]:

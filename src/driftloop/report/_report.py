@@ -6,7 +6,7 @@ import base64
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import resources
 from importlib.metadata import version
@@ -17,6 +17,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from ..encoders import Encoder, find_encoders
 from ..errors import StoreError
 from ..measures import RESAMPLES
 from ..store import Run, open_run
@@ -37,6 +38,7 @@ def write_report(
     run: Run | str | PathLike[str],
     path: str | PathLike[str] | None = None,
     *,
+    encoders: Sequence[str] | None = None,
     progress: bool | None = None,
 ) -> Path:
     """Measure a run and write its report.
@@ -45,6 +47,9 @@ def write_report(
         run: A run, or its folder.
         path: The file to write; by default ``report.html`` in the run's folder, from where it
             links to the full pictures.
+        encoders: Names of what measures it, as :func:`driftloop.encoders.find_encoders` takes them;
+            a model that has an encoder for captions and one for pictures measures both. By default
+            those that ship.
         progress: Show a progress bar on the error stream; by default only on a terminal.
 
     Returns:
@@ -52,22 +57,29 @@ def write_report(
 
     Raises:
         StoreError: The run cannot be read, or the file cannot be written.
-        ModelError: A library that an encoder needs is not installed.
+        ModelError: An encoder does not exist or cannot be used, or its library is not installed.
     """
     if not isinstance(run, Run):
         with open_run(run) as opened:
-            return write_report(opened, path, progress=progress)
+            return write_report(opened, path, encoders=encoders, progress=progress)
+    chosen = None
+    if encoders is not None:
+        # All are found before the first one embeds; two spellings of one are one.
+        found: dict[str, Encoder] = {}
+        for encoder in (encoder for name in encoders for encoder in find_encoders(name)):
+            found.setdefault(encoder.identity, encoder)
+        chosen = list(found.values())
     target = Path(path) if path is not None else run.folder / "report.html"
     show = sys.stderr.isatty() if progress is None else progress
     with _bar(show) as advance:
-        page = _render(run, target, advance)
+        page = _render(run, target, advance, chosen)
     _write(target, page)
     return target
 
 
-def _render(run: Run, target: Path, advance: Advance) -> str:
+def _render(run: Run, target: Path, advance: Advance, encoders: Sequence[Encoder] | None) -> str:
     material = gather(run)
-    drifts = measure_drift(run, material, advance)
+    drifts = measure_drift(run, material, advance, encoders)
     repeats = measure_repeats(material)
     choice = choose(material.tracks)
     atlases = make_atlases(material, drifts)
@@ -99,7 +111,7 @@ def _render(run: Run, target: Path, advance: Advance) -> str:
         players=describe_players(material),
         sessions=describe_sessions(material),
         study=study_text(material),
-        notes=_notes(material, choice, album, drifts),
+        notes=_notes(material, choice, album, drifts if encoders is None else []),
         resamples=RESAMPLES,
         version=version("driftloop"),
         style=Markup(style),
@@ -109,8 +121,17 @@ def _render(run: Run, target: Path, advance: Advance) -> str:
     )  # fmt: skip
 
 
-def _notes(material: Material, choice: Choice, album: Album, drifts: list[Drift]) -> dict[str, str]:
-    """What the reader should know about what is shown, by section."""
+def _notes(
+    material: Material, choice: Choice, album: Album, defaults: list[Drift]
+) -> dict[str, str]:
+    """What the reader should know about what is shown, by section.
+
+    Args:
+        material: The run.
+        choice: What of it is shown.
+        album: The pictures that are shown.
+        defaults: Drift by the default encoders, where nobody chose others.
+    """
     notes = {}
     strips = []
     if choice.left_out:
@@ -133,7 +154,7 @@ def _notes(material: Material, choice: Choice, album: Album, drifts: list[Drift]
     if album.missing:
         text = f"{count(len(album.missing), 'picture')} could not be read from the run."
         notes["missing"] = f"{text[0].upper()}{text[1:]}"
-    if drifts and not any(drift.encoder == "minilm" for drift in drifts):
+    if defaults and not any(drift.encoder == "minilm" for drift in defaults):
         notes["encoders"] = (
             "Meaning was not measured: the encoder minilm is not installed "
             "(pip install 'driftloop[minilm]')."

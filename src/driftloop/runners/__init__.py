@@ -5,12 +5,13 @@
 * :func:`cast_study` checks a study against its backends, before anything is loaded.
 * :func:`make_plan` says what a study would take.
 * :func:`search_prompts` finds prompts that are far from each other.
-* :func:`check_model` loads one model and tests it.
+* :func:`check_model` loads one model and tests it, :func:`check_encoders` an encoder.
 * :func:`study_schema` is the JSON Schema of a study with the installed backends' settings.
 """
 
 from ._casting import Casting, SeatSpec, cast_study, study_schema
 from ._check import ModelCheck, check_model
+from ._check_encoder import EncoderCheck, check_encoders
 from ._local import default_folder, run
 from ._plan import Plan, PlanRow, make_plan
 from ._prompts import PromptSearch, search_prompts
@@ -18,6 +19,7 @@ from ._session import Session
 
 __all__ = [
     "Casting",
+    "EncoderCheck",
     "ModelCheck",
     "Plan",
     "PlanRow",
@@ -25,6 +27,7 @@ __all__ = [
     "SeatSpec",
     "Session",
     "cast_study",
+    "check_encoders",
     "check_model",
     "default_folder",
     "make_plan",
