@@ -73,6 +73,16 @@ def test_check_finds_out_about_a_model() -> None:
     assert "no model at './nowhere'" in call("check", "./nowhere", code=2)
 
 
+def test_a_plan_goes_on_without_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    told = " ".join(call("plan", "elevator-music").split())
+    assert "700 trajectories × 100 rounds = 140,000 steps" in told
+    assert "not checked, since the hub cannot be reached: llava-hf/llava-1.5-7b-hf" in told
+    told = call("run", "elevator-music", "--out", tmp_path / "run", code=2)
+    assert "forbids fetching it" in told
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_model_that_was_checked_can_be_planned(study: Path) -> None:
     call("check", "toy", "--backend", "toy", "--set", "role=generator")
     call("check", "toy", "--backend", "toy", "--set", "role=captioner")
