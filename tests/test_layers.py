@@ -16,6 +16,7 @@ FLOORS = [
     {"study", "models", "interventions", "store"},
     {"scheduler", "encoders"},
     {"runners", "report", "explorer"},
+    {"printing"},
     {"cli"},
 ]
 WITHIN_A_FLOOR = {("steps", "seeds")}

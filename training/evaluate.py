@@ -110,11 +110,7 @@ def _surprise(scenes: Sequence[Scene], texts: Sequence[str]) -> dict[str, float]
     means = []
     for scene, text in zip(scenes, texts, strict=True):
         read = parse(text)
-        told = [
-            (role, 0)
-            for role in SETTINGS
-            if getattr(read, role) == getattr(scene, role) != None  # noqa: E711
-        ]
+        told = [(r, 0) for r in SETTINGS if getattr(read, r) in {getattr(scene, r)}]
         tints = {thing.name for thing in read.objects if thing.tint is not None}
         for i, thing in enumerate(scene.objects):
             if thing.name in read.names:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from .printing import err, out, print_check, print_encoder, print_outcome, print_plan, print_search
+
 if TYPE_CHECKING:
-    from .runners import EncoderCheck, ModelCheck, Plan
     from .store import Run
 
 app = typer.Typer(
@@ -25,9 +24,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-# Without markup: brackets in names and paths are the user's, not ours.
-out = Console(markup=False, highlight=False)
-err = Console(markup=False, highlight=False, stderr=True)
 
 StudyArgument = Annotated[
     str, typer.Argument(help="A study file (TOML), or the name of a study that ships.")
@@ -77,7 +73,7 @@ def run(
         )
         raise typer.Exit(130) from None
     with played:
-        failures = _print_outcome(played)
+        failures = print_outcome(played)
         if report:
             _write_report(played, None, quiet)
     # Everything that could be played was; a script still wants to know that not all could.
@@ -110,7 +106,7 @@ def plan(
             )
         )
     else:
-        _print_plan(found)
+        print_plan(found)
 
 
 @app.command()
@@ -169,14 +165,7 @@ def prompts(
         file.write_text(found.as_toml(), "utf-8")
     except OSError as error:
         raise StudyError(f"{file}: cannot be written: {error}") from error
-    table = Table("distance", "found", "by chance", box=None, header_style="bold")
-    for name in ("smallest", "nearest", "mean"):
-        one, other = getattr(found.found, name), getattr(found.by_chance, name)
-        table.add_row(name, f"{one:.4f}", f"{other:.4f}")
-    out.print(table)
-    out.print(
-        f'{count} of {found.candidates:,} candidates, in {file}; in a study: prompts = "{file}"'
-    )
+    print_search(found, file)
 
 
 @app.command()
@@ -205,7 +194,7 @@ def check(
             out.print_json(json.dumps({"role": "encoder", "encoders": rows}))
         else:
             for check in checks:
-                _print_encoder(check)
+                print_encoder(check)
         return
     with err.status(f"loading and testing {model}"):
         found = check_model(model, backend=backend, **_parse_settings(settings or []))
@@ -214,7 +203,7 @@ def check(
         data["example"] = found.example.content if isinstance(found.example.content, str) else None
         out.print_json(json.dumps(data))
     else:
-        _print_check(found)
+        print_check(found)
 
 
 @app.command()
@@ -294,127 +283,6 @@ def _write_report(
         opened, path, encoders=encoders or None, progress=False if quiet else None
     )
     out.print(f"report: {written}", soft_wrap=True)
-
-
-def _print_outcome(played: Run) -> int:
-    failures = played.failures()
-    out.print(f"{len(played):,} steps in {played.folder}", soft_wrap=True)
-    for failure in failures[:5]:
-        err.print(
-            Text.assemble(
-                ("failed", "red"),
-                f" {failure['arm']} / {failure['prompt']} / twin {failure['twin']}, "
-                f"step {failure['step']}: {failure['reason']}",
-            ),
-            soft_wrap=True,
-        )
-    if failures:
-        err.print(
-            f"stopped by a failure: {len(failures)} of the trajectories; the same command retries",
-            soft_wrap=True,
-        )
-    return len(failures)
-
-
-def _print_plan(found: Plan) -> None:
-    table = Table("model", "role", "calls", "s/call", "weights", box=None, header_style="bold")
-    for row in found.rows:
-        seconds = "not measured" if row.seconds is None else f"{row.seconds:.3f}"
-        table.add_row(row.seat, row.role, f"{row.calls:,}", seconds, _size(row.weights_bytes))
-    out.print(table)
-    out.print(
-        f"{found.trajectories:,} trajectories × {found.rounds:,} rounds = {found.steps:,} steps, "
-        f"{found.steps_done:,} of them done",
-    )
-    if found.unchecked:
-        out.print(
-            f"not checked, since the hub cannot be reached: {', '.join(found.unchecked)}",
-            soft_wrap=True,
-        )
-    if found.seconds is None:
-        unknown = [row.seat for row in found.rows if row.seconds is None]
-        names = ", ".join(unknown)
-        out.print(f"time: not known; driftloop check measures a model ({names})")
-    else:
-        out.print(f"time: {_duration(found.seconds)} on this machine, one player at a time")
-    out.print(
-        f"disk: {_size(found.disk_bytes)} at most; weights in memory: {_size(found.memory_bytes)}"
-    )
-    if found.money is None:
-        unknown = [row.seat for row in found.rows if row.price is None]
-        out.print(
-            f"money: not known; {', '.join(unknown)}: set price_call, or price_1k_input and "
-            f"price_1k_output and play a little first"
-        )
-    elif found.money:
-        out.print(f"money: {found.money:,.2f} at most, by the study's prices")
-
-
-def _print_check(found: ModelCheck) -> None:
-    table = Table(show_header=False, box=None)
-    table.add_column(style="bold")
-    table.add_column()
-    table.add_row("model", f"{found.path} ({found.backend})")
-    table.add_row("role", found.role)
-    for name, value in found.limits.items():
-        shown = f"{value:,}" if isinstance(value, int) else str(value)
-        table.add_row(name, shown)
-    verdict = found.invariance
-    table.add_row(
-        "batch invariance",
-        f"{verdict.verdict}: {verdict.different} of {verdict.compared} answers differ in other "
-        f"company (largest {verdict.largest:.3g}) at micro-batch {found.batch_size}",
-    )
-    unit = "of 255 levels on average" if found.role == "generator" else "(1: another caption)"
-    table.add_row(
-        "between batch sizes", f"1 and {found.batch_size}: {found.across_sizes:.3g} {unit}"
-    )
-    speed = ", ".join(f"{size}: {seconds:.3f}" for size, seconds in found.seconds.items())
-    table.add_row("seconds a sample", f"by micro-batch {speed}")
-    table.add_row("loading", f"{found.load_seconds:.1f} s, {_size(found.memory_bytes)} of memory")
-    if isinstance(found.example.content, str):
-        table.add_row("example", repr(found.example.content))
-    out.print(table)
-
-
-def _print_encoder(found: EncoderCheck) -> None:
-    table = Table(show_header=False, box=None)
-    table.add_column(style="bold")
-    table.add_column()
-    table.add_row("model", found.name)
-    table.add_row("role", f"encoder of {'texts' if found.kind == 'text' else 'pictures'}")
-    table.add_row("dimensions", f"{found.dimensions:,}")
-    if found.kind == "text":
-        table.add_row("reads", "all" if found.limit is None else f"{found.limit:,} tokens")
-    verdict = found.invariance
-    table.add_row(
-        "batch invariance",
-        f"{verdict.verdict}: {verdict.different} of {verdict.compared} vectors differ in other "
-        f"company (largest cosine distance {verdict.largest:.3g})",
-    )
-    table.add_row("seconds a content", f"{found.seconds:.4f}")
-    table.add_row("first vector", f"after {found.load_seconds:.1f} s")
-    table.add_row("identity", found.identity)
-    out.print(table)
-
-
-def _size(count: int | None) -> str:
-    if count is None:
-        return "not known"
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} TB"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:,.1f} h"
 
 
 def main() -> None:
