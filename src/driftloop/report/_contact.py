@@ -91,7 +91,9 @@ def contact_strip(
 
 def _cell(run: Run, material: Material, track: Track, round: int) -> tuple[Image.Image | None, str]:
     if round == 0:
-        start = material.starts[track.name.prompt]
+        start = material.starts.get(track.name.prompt)
+        if start is None:
+            return None, ""
         return (run.image(start.value), "") if start.kind == "image" else (None, start.value)
     if round > track.rounds:
         return None, ""

@@ -2,6 +2,7 @@
 
 * :class:`Run` is a run folder: steps as a table, pictures as PIL, everything else by name.
 * :func:`create_run` makes one (or opens it again), :func:`open_run` opens one to read.
+* :func:`sole_player` keeps two processes from writing into one.
 * :func:`examine` (``driftloop doctor``) checks one, and mends what can be mended.
 
 A picture's file is complete on disk (temporary name, fsync, rename) before the row that names it,
@@ -11,6 +12,7 @@ happen, and what it does not show is played again to the same bits.
 
 from ._doctor import Finding, examine
 from ._images import ImageFiles
+from ._lock import sole_player
 from ._run import Run, create_run, open_run
 
-__all__ = ["Finding", "ImageFiles", "Run", "create_run", "examine", "open_run"]
+__all__ = ["Finding", "ImageFiles", "Run", "create_run", "examine", "open_run", "sole_player"]
