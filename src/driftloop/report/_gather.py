@@ -80,7 +80,7 @@ class Material:
 
     @cached_property
     def kinds(self) -> frozenset[Kind]:
-        """What there is of pictures and captions: chains that others made may have one kind only."""
+        """What there is of pictures and captions: imported chains may have one kind only."""
         kinds: tuple[Kind, ...] = ("text", "image")
         return frozenset(k for k in kinds if any(track.states(k) for track in self.tracks))
 

@@ -20,7 +20,7 @@ def say_what(material: Material) -> str:
     pictures = any(start.kind == "image" for start in material.starts.values())
     played = "described and drawn in turn" if pictures else "drawn and described in turn"
     if len(material.kinds) == 1:
-        played = "rewritten again and again" if "text" in material.kinds else "drawn again and again"
+        played = f"{'rewritten' if 'text' in material.kinds else 'drawn'} again and again"
     sentence = (
         f"{what[0].upper()}{what[1:]}{' was' if prompts == 1 else ' were'} {played} for "
         f"{count(material.rounds, 'round')}"

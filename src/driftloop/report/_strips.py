@@ -10,7 +10,6 @@ from ._choice import Choice
 from ._gather import Material, Start, Track
 from ._pictures import Album
 
-
 VERBS = {Role.GENERATOR: "Drawn", Role.CAPTIONER: "Described", Role.WRITER: "Written"}
 
 
