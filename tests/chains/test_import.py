@@ -231,6 +231,20 @@ def test_arms_prompts_and_twins(table: Write, out: Path) -> None:
         ]
 
 
+def test_objects_need_not_have_every_key(table: Write, out: Path) -> None:
+    paint(table("").parent / "1.png", "red")
+    rows = [
+        {"chain": "a", "round": 0, "prompt": "cat"},
+        {"chain": "a", "round": 1, "image": "1.png"},
+        {"chain": "a", "round": 1, "caption": "a red cat", "image": None},
+    ]
+    found = import_chains(table("\n".join(map(json.dumps, rows)), "x.jsonl"), out)
+    assert (found.rounds, found.texts, found.pictures, found.rejected) == (1, 1, 1, [])
+    with open_run(out) as run:
+        assert run.steps()["input_text"].to_pylist() == ["cat", None]
+        assert run.steps()["input_image"][1].as_py() == run.steps()["image"][0].as_py()
+
+
 def test_one_id_with_two_contents_becomes_two_prompts(table: Write, out: Path) -> None:
     source = table("prompt_id,trajectory,round,text\np,a,0,cat\np,a,1,x\np,b,0,dog\np,b,1,y\n")
     found = import_chains(source, out)
@@ -387,7 +401,7 @@ def test_sources_that_cannot_be_read(table: Write, out: Path, tmp_path: Path) ->
         ("a.csv", "", "empty"),
         ("a.csv", "round,round,text\n1,2,3\n", "two columns are called 'round'"),
         ("a.csv", "chain,round,text\na,x,y\n", "no chain in it can be used; kept out: 1 times"),
-        ("a.jsonl", "", "empty"),
+        ("a.jsonl", "", "no column says the round"),
     ):
         with pytest.raises(ChainError, match=match):
             import_chains(table(text, name), out)

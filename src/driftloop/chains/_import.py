@@ -110,8 +110,10 @@ def import_chains(
 
 def check_numbered(word: str) -> Numbered:
     """Check what a user says that numbers count."""
-    if word == "round" or word == "step":
-        return word
+    if word == "round":
+        return "round"
+    if word == "step":
+        return "step"
     raise ChainError(f"--numbered {word}: numbers count a 'round' or a 'step'")
 
 

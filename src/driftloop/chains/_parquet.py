@@ -102,9 +102,9 @@ def _write_parts(
             buffer.append(row)
             if held >= GROUP_BYTES or len(buffer) >= GROUP_ROWS:
                 flush()
-            name = (row["arm"], row["prompt_id"], row["twin"])
-            if name != last:
-                last = name
+            trajectory = (row["arm"], row["prompt_id"], row["twin"])
+            if trajectory != last:
+                last = trajectory
                 advance("trajectories exported", 1, len(rows.trajectories))
         if buffer or not parts:
             flush()

@@ -32,8 +32,10 @@ MAX_UNPACKED = 2_000_000_000
 """Bytes of one column in one row group of a Parquet file, as its footer has them."""
 FEW_ROWS = 64
 """Rows of a Parquet file that are in memory together, pictures included."""
-PLAYERS = ("generator", "captioner")
-NAMES = ("arm", "trajectory", "prompt_id", "twin", *PLAYERS)
+TEXTS = ("text", "prompt", "failure")
+KEY_LINES = 1_000
+MAX_KEYS = 1_000
+NAMES = ("arm", "trajectory", "prompt_id", "twin", "generator", "captioner", "model")
 SEEDS = ("generator_seed", "captioner_seed")
 
 Cells = Mapping[str, Any]
@@ -140,6 +142,8 @@ class TableReader:
             raise ChainError(f"{file}: empty; a table begins with a line of column names")
 
     def _jsonl(self, file: Path, stream: IO[str]) -> Iterator[tuple[Place, Cells]]:
+        self._match(_keys(stream), file)
+        stream.seek(0)
         number = 0
         while line := stream.readline(MAX_LINE):
             number += 1
@@ -159,11 +163,7 @@ class TableReader:
             if not isinstance(cells, dict):
                 self.account.reject(place, "the line is no JSON object", line)
                 continue
-            if not self._columns:
-                self._match(list(cells), file)
             yield place, {name: cell for name, cell in cells.items() if cell is not None}
-        if not number:
-            raise ChainError(f"{file}: empty")
 
     def _parquet(self, file: Path) -> Iterator[tuple[Place, Cells]]:
         import pyarrow as pa
@@ -207,35 +207,33 @@ class TableReader:
             number = whole_number(_scalar(found["round"], "round"), "round")
             if not 0 <= number <= MAX_ROUND:
                 raise BadCell(f"the round is out of range: {number} of 0 to {MAX_ROUND:,}")
-            texts = {
-                m: clean_text(_scalar(found[m], m), m)
-                for m in ("text", "prompt", "failure")
-                if m in found
-            }
-            names = {
-                m: clean_name(_scalar(found[m], m), m) for m in (*NAMES, "model") if m in found
-            }
+            texts = {m: clean_text(_scalar(found[m], m), m) for m in TEXTS if m in found}
+            names = {m: clean_name(_scalar(found[m], m), m) for m in NAMES if m in found}
             seeds = {m: _seed(found[m], m) for m in SEEDS if m in found}
         except BadCell as reason:
             self.account.reject(place, str(reason), shown)
             return None
-        images = {
-            "image": self._picture(place, found.get("image"), shown),
-            "prompt_image": self._picture(place, found.get("prompt_image"), shown),
-        }
+        image = self._picture(place, found.get("image"), shown)
+        prompt_image = self._picture(place, found.get("prompt_image"), shown)
         pictured = "image" in found
         if pictured:
             self.account.pictured.add(names.get("arm"))
-        if images["image"] is None and not texts.keys() & {"text", "failure"}:
+        if image is None and not texts.keys() & {"text", "failure"}:
             # A picture that cannot be read is told already, and the row has nothing else.
             if pictured:
                 return None
-            if number > 0 or not ("prompt" in texts or images["prompt_image"]):
+            if number > 0 or not ("prompt" in texts or prompt_image):
                 self.account.reject(place, "there is neither a text nor a picture", shown)
                 return None
-        both = names.pop("model", None)
-        names = {m: names.get(m) or both if m in PLAYERS else names.get(m) for m in NAMES}
-        return Row(place, number, **texts, **names, **seeds, **images)
+        both = names.get("model")
+        return Row(
+            place, number, texts.get("text"), image, texts.get("failure"),
+            arm=names.get("arm"), trajectory=names.get("trajectory"),
+            prompt_id=names.get("prompt_id"), prompt=texts.get("prompt"),
+            prompt_image=prompt_image, twin=names.get("twin"),
+            generator=names.get("generator") or both, captioner=names.get("captioner") or both,
+            generator_seed=seeds.get("generator_seed"), captioner_seed=seeds.get("captioner_seed"),
+        )  # fmt: skip
 
     def _picture(self, place: Place, cell: Any, shown: str) -> str | None:
         if cell is None:
@@ -260,6 +258,19 @@ def table_files(source: Path) -> list[Path]:
         return [source] if source.suffix.lower() in KINDS else []
     folders: Iterable[Path] = (source, source / "data")
     return next((found for f in folders if (found := sorted(f.glob("*.parquet")))), [])
+
+
+def _keys(stream: IO[str]) -> list[str]:
+    """What the objects of the first lines have: not every one needs to have everything."""
+    keys: dict[str, None] = {}
+    for _ in range(KEY_LINES):
+        try:
+            cells = json.loads(stream.readline(MAX_LINE).lstrip("\ufeff"))
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(cells, dict):
+            keys.update(dict.fromkeys(list(cells)[:MAX_KEYS]))
+    return list(keys)[:MAX_KEYS]
 
 
 def _scalar(cell: Any, what: str) -> str:

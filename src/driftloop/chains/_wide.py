@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from ..steps import Role, Trajectory
 from ..store import Run
@@ -36,7 +37,8 @@ CAPTIONED = {
 }  # fmt: skip
 
 
-class WideRows(NamedTuple):
+@dataclass(frozen=True)
+class WideRows:
     """The rows of a run."""
 
     trajectories: list[Trajectory]
