@@ -141,6 +141,28 @@ def test_a_full_disk(study: Path, tmp_path: Path, toy_environment: dict[str, str
     assert "sound: 800 steps" in call("doctor", tmp_path / "run")
 
 
+def test_import_export(study: Path, tmp_path: Path) -> None:
+    table = tmp_path / "chains.csv"
+    table.write_text("who,n,said\na,0,cat\na,1,dog\n", "utf-8")
+    words = ["import", table, "-o", tmp_path / "theirs", "-c", "trajectory=who", "-c", "text=said"]
+    assert "name it with --column round=" in call(*words, code=2)
+    assert "write it as KEY=VALUE" in call(*words, "-c", "n", code=2)
+    words += ["-c", "round=n"]
+    assert "count a 'round' or a 'step'" in call(*words, "--numbered", "turn", code=2)
+    assert "1 trajectories, 1 rounds, 1 texts and 0 pictures" in call(*words)
+    assert "nothing new" in call(*words)
+    table.write_text("who,n,said\na,0,cat\na,x,dog\na,1,fox\n", "utf-8")
+    said = call(*[*words[:3], tmp_path / "damaged", *words[4:]], code=1)
+    assert "kept out row: chains.csv, line 3: the round is not a whole number" in said
+    assert "import-rejected.csv" in said
+    call("run", study, "--out", tmp_path / "run", "--no-report")
+    assert "t.parquet" in call("export", tmp_path / "run", "--to", tmp_path / "t.parquet")
+    assert "x.gif" in call("export", tmp_path / "run", "--to", tmp_path / "x.gif", "-t", "0")
+    call("import", tmp_path / "t.parquet", "-o", tmp_path / "back")
+    assert "sound: 6 steps" in call("doctor", tmp_path / "back")
+    assert "holds a run that was played" in call("import", table, "-o", tmp_path / "run", code=2)
+
+
 def test_errors_are_one_line_and_exit_with_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -154,5 +176,5 @@ def test_errors_are_one_line_and_exit_with_2(
 
 
 def test_help_of_every_command() -> None:
-    for command in ("run", "plan", "report", "check", "doctor", "schema"):
+    for command in ("run", "plan", "report", "check", "import", "export", "doctor", "schema"):
         assert "Usage" in call(command, "--help")

@@ -11,10 +11,10 @@ import driftloop
 
 ROOT = Path(driftloop.__file__).parent
 FLOORS = [
-    {"errors", "seeds", "steps", "measures"},
+    {"errors", "seeds", "steps", "drawing", "measures"},
     {"prompts", "postcards"},
     {"study", "models", "interventions", "store"},
-    {"scheduler", "encoders"},
+    {"scheduler", "encoders", "chains"},
     {"runners", "report", "explorer"},
     {"printing"},
     {"cli"},

@@ -8,11 +8,13 @@ Play and read:
 * :class:`Session` is the same loop in your own hands; :class:`Scheduler` its pure core.
 * :func:`load_study`, :class:`Study` say what to play; :func:`plan` what it would take.
 * :func:`write_report` measures a run and writes ``report.html``.
+* :func:`import_chains` reads chains that others made into a run folder; :func:`export_run` writes
+  one as Parquet with its pictures, or as a film.
 * :func:`check` loads one model and tests it; :func:`examine` checks a run folder.
 * :func:`schema` is the JSON Schema of a study file, for editors.
 
 Subpackages: ``models`` (players and backends), ``store``, ``runners``, ``encoders``, ``measures``,
-``report``, ``prompts``, ``postcards`` (the miniature world).
+``chains``, ``report``, ``prompts``, ``postcards`` (the miniature world).
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .errors import DriftloopError, ModelError, StoreError, StudyError
+    from .chains import export_run, import_chains
+    from .errors import ChainError, DriftloopError, ModelError, StoreError, StudyError
     from .report import write_report
     from .runners import Session, run
     from .runners import check_model as check
@@ -37,6 +40,7 @@ __version__ = version("driftloop")
 
 # What is imported when it is first asked for, so that `driftloop --help` imports nothing heavy.
 _HOMES = {
+    "ChainError": ("errors", "ChainError"),
     "DriftloopError": ("errors", "DriftloopError"),
     "ModelError": ("errors", "ModelError"),
     "Run": ("store", "Run"),
@@ -47,6 +51,8 @@ _HOMES = {
     "StudyError": ("errors", "StudyError"),
     "check": ("runners", "check_model"),
     "examine": ("store", "examine"),
+    "export_run": ("chains", "export_run"),
+    "import_chains": ("chains", "import_chains"),
     "load_study": ("study", "load_study"),
     "open": ("store", "open_run"),
     "plan": ("runners", "make_plan"),
@@ -56,6 +62,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ChainError",
     "DriftloopError",
     "ModelError",
     "Run",
@@ -66,6 +73,8 @@ __all__ = [
     "StudyError",
     "check",
     "examine",
+    "export_run",
+    "import_chains",
     "load_study",
     "open",
     "plan",

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from .printing import err, out, print_check, print_encoder, print_outcome, print_plan, print_search
+from .printing import (
+    err,
+    out,
+    print_check,
+    print_encoder,
+    print_imported,
+    print_outcome,
+    print_plan,
+    print_search,
+)
 
 if TYPE_CHECKING:
     from .store import Run
@@ -230,18 +239,78 @@ def doctor(
     raise typer.Exit(1 if broken else 0)
 
 
+@app.command(name="import")
+def import_(
+    source: Annotated[
+        Path,
+        typer.Argument(help="A table, a folder of gen-N/ and gen-N.csv, or JSON chains."),
+    ],
+    folder: Annotated[Path, typer.Option("--out", "-o", help="The run folder to make.")],
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--column", "-c", metavar="MEANING=NAME", help="What a column is called."),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Folder that paths of pictures start from [default: the source's]."),
+    ] = None,
+    numbered: Annotated[
+        str, typer.Option(help="What the round column counts: round, or step (half a round).")
+    ] = "round",
+    first: Annotated[
+        int | None, typer.Option(help="Number of the first round [default: 1, or 0 if it must be].")
+    ] = None,
+    encoding: Annotated[str, typer.Option(help="Of CSV and JSON lines.")] = "utf-8",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Read chains that others made into a run folder, which report and doctor then read.
+
+    Exit codes: 0 all of it is in, 1 something was kept out (RUN/import-rejected.csv says what and
+    why), 2 an error to mend.
+    """
+    from .chains import check_numbered, import_chains
+
+    chosen = dict(_parse_pair(pair, "--column", "round=gen") for pair in columns or [])
+    found = import_chains(
+        source, folder, columns=chosen, images=images, numbered=check_numbered(numbered),
+        first=first, encoding=encoding, progress=False if quiet else None,
+    )  # fmt: skip
+    print_imported(found)
+    raise typer.Exit(1 if found.rejected else 0)
+
+
 @app.command()
 def export(
     folder: RunArgument,
-    path: Annotated[Path, typer.Argument(help="The file to write: .parquet or .csv.")],
-    pictures: Annotated[bool, typer.Option(help="Put the pictures into a Parquet file.")] = True,
+    target: Annotated[
+        Path, typer.Option("--to", help="A .parquet, .gif or .mp4 file, or a folder for shards.")
+    ],
+    trajectories: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trajectory", "-t", metavar="ARM/PROMPT/TWIN", help="Only this, or a part of it."
+        ),
+    ] = None,
+    rate: Annotated[float, typer.Option(help="Rounds a second of a film.")] = 3.0,
+    steps: Annotated[
+        bool, typer.Option("--steps", help="One row a step, not a round: .parquet or .csv.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
-    """Write every step of a run as one table; Parquet with its pictures."""
+    """Write a run as a table with its pictures, or as a film of one trajectory or of all."""
+    from .chains import export_run
     from .store import export_steps, open_run
 
-    with open_run(folder) as opened:
-        export_steps(opened, path, pictures=pictures)
-    out.print(f"table: {path}", soft_wrap=True)
+    if steps:
+        with open_run(folder) as opened:
+            out.print(f"written: {export_steps(opened, target)}", soft_wrap=True)
+        return
+    files = export_run(
+        folder, target, trajectories=trajectories or (), rate=rate,
+        progress=False if quiet else None,
+    )  # fmt: skip
+    for file in files:
+        out.print(f"written: {file}", soft_wrap=True)
 
 
 @app.command()
@@ -255,18 +324,23 @@ def schema() -> None:
 def _parse_settings(pairs: list[str]) -> dict[str, Any]:
     import tomllib
 
-    from .errors import StudyError
-
     settings: dict[str, Any] = {}
     for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise StudyError(f"--set {pair}: write it as KEY=VALUE, e.g. --set temperature=0.7")
+        key, value = _parse_pair(pair, "--set", "temperature=0.7")
         try:
-            settings[key.strip()] = tomllib.loads(f"x = {value}")["x"]
+            settings[key] = tomllib.loads(f"x = {value}")["x"]
         except tomllib.TOMLDecodeError:
-            settings[key.strip()] = value
+            settings[key] = value
     return settings
+
+
+def _parse_pair(pair: str, option: str, example: str) -> tuple[str, str]:
+    from .errors import StudyError
+
+    key, equals, value = pair.partition("=")
+    if not equals:
+        raise StudyError(f"{option} {pair}: write it as KEY=VALUE, e.g. {option} {example}")
+    return key.strip(), value
 
 
 def _write_report(

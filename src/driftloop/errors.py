@@ -32,6 +32,10 @@ class StoreError(DriftloopError):
     """A run folder cannot be opened, written or trusted."""
 
 
+class ChainError(DriftloopError):
+    """Chains that others made cannot be imported, or a run cannot be exported, as asked."""
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the closest choice, or the empty string.
 

@@ -11,6 +11,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .chains import Imported
     from .runners import EncoderCheck, ModelCheck, Plan, PromptSearch
     from .store import Run
 
@@ -86,6 +87,27 @@ def print_search(found: PromptSearch, file: Path) -> None:
     out.print(
         f'{count} of {found.candidates:,} candidates, in {file}; in a study: prompts = "{file}"'
     )
+
+
+def print_imported(found: Imported) -> None:
+    """What an import brought, and what it kept out."""
+    from .chains import REJECTED
+
+    said = "" if found.fresh else "nothing new: "
+    out.print(
+        f"{said}{found.trajectories:,} trajectories, {found.rounds:,} rounds, {found.texts:,} texts"
+        f" and {found.pictures:,} pictures in {found.folder}",
+        soft_wrap=True,
+    )
+    for note in found.notes:
+        out.print(Text.assemble(("note", "cyan"), f" {note}"), soft_wrap=True)
+    for place, what, reason, _ in found.rejected[:5]:
+        err.print(Text.assemble(("kept out", "red"), f" {what}: {place}: {reason}"), soft_wrap=True)
+    if found.rejected:
+        err.print(
+            f"kept out in all: {len(found.rejected):,}, listed in {found.folder / REJECTED}",
+            soft_wrap=True,
+        )
 
 
 def print_check(found: ModelCheck) -> None:

@@ -2,7 +2,8 @@
 
 A :class:`Call` is a computation (this model, this input, this seed); a :class:`Step` is its place
 in a trajectory. Two arms that agree so far have different steps but the same calls, which is why
-the calls are computed once.
+the calls are computed once. A :class:`Recorded` step was played elsewhere: what is not known of it
+is None.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ class Role(StrEnum):
 
     GENERATOR = "generator"
     CAPTIONER = "captioner"
+    WRITER = "writer"
+    """Of a chain of texts alone, where language models play telephone; none ships."""
 
     @property
     def reads(self) -> Kind:
         """What the role takes."""
-        return "text" if self is Role.GENERATOR else "image"
+        return "image" if self is Role.CAPTIONER else "text"
 
     @property
     def writes(self) -> Kind:
@@ -121,6 +124,24 @@ class Step:
     call: Call
     outcome: Output | Failure | None
     """None where another step (maybe of an earlier session) has brought the outcome already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A step that was played elsewhere, as far as it is known."""
+
+    round: int
+    """From 1; rounds may be missing."""
+    role: Role
+    model: str
+    fingerprint: str
+    """Of the player that stands for whoever played."""
+    input: Content | None
+    """None where it was not recorded."""
+    outcome: Content | Failure
+    """A text, a picture that the store keeps already, or why there is none."""
+    seed: int | None = None
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

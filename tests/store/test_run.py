@@ -14,8 +14,19 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from driftloop.errors import StoreError
-from driftloop.steps import Call, Content, Failure, Output, Role, Step, Trajectory, image_digest
+from driftloop.steps import (
+    Call,
+    Content,
+    Failure,
+    Output,
+    Recorded,
+    Role,
+    Step,
+    Trajectory,
+    image_digest,
+)  # fmt: skip
 from driftloop.store import ImageFiles, Run, create_run, open_run
+from driftloop.store._schema import MIGRATIONS
 
 WHERE = Trajectory("a", "p", 0)
 
@@ -160,6 +171,36 @@ def test_a_newer_schema_is_told(run: Run) -> None:
     run.close()
     with pytest.raises(StoreError, match="newer driftloop"):
         open_run(run.folder)
+
+
+def test_an_older_schema_is_brought_up_to_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("driftloop.store._schema.MIGRATIONS", MIGRATIONS[:1])
+    old = create_run(tmp_path / "run")
+    old.begin(study="{}", digest="d", prompts=[], environment={})
+    old.add_player("f", "m", "generator", 4, {})
+    old.commit([make_step(0, Output("x")), make_step(1, Output("y"))], started=5.0, seconds=2.0)
+    before = old.steps()
+    old.close()
+    monkeypatch.undo()
+    with open_run(tmp_path / "run") as run:
+        assert run.steps().equals(before)
+        assert run.players()[0]["batch_size"] == 4
+        content = Content("text", "known")
+        run.begin(study="{}", digest="d", prompts=[], environment={})
+        elsewhere = [Recorded(1, Role.WRITER, "w", "g", None, content)]
+        run.record(Trajectory("b", "p", 0), elsewhere)
+        assert run.steps_of(Trajectory("b", "p", 0))[0]["seed"] is None
+
+
+def test_a_recorded_trajectory_is_whole_or_not_there(run: Run) -> None:
+    steps = [Recorded(1, Role.WRITER, "w", "g", None, Content("text", "x"))] * 2
+    run.record(WHERE, steps)
+    assert [row["text"] for row in run.steps_of(WHERE)] == ["x", "x"]
+    with pytest.raises(StoreError, match="UNIQUE"):
+        run.record(WHERE, steps)
+    assert len(run) == 2
 
 
 def test_a_corrupt_file_is_told(run: Run) -> None:

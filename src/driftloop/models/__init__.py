@@ -17,7 +17,7 @@ from ._memory import recall, remember
 from ._probe import SIZES, free_memory, is_out_of_memory, probe_batch_size, time_batch
 from ._protocols import Backend, Located, Player, Settings
 from ._registry import backend_names, get_backend, guess_backend
-from ._selftest import Invariance, check_invariance, difference
+from ._selftest import Invariance, check_invariance, difference, seeds_to_test
 
 __all__ = [
     "SIZES",
@@ -36,5 +36,6 @@ __all__ = [
     "probe_batch_size",
     "recall",
     "remember",
+    "seeds_to_test",
     "time_batch",
 ]

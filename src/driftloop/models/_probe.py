@@ -8,6 +8,7 @@ import time
 
 from ..steps import Failure
 from ._protocols import Player
+from ._selftest import seeds_to_test
 
 SIZES = (1, 2, 4, 8, 16, 32)
 WORTH = 0.92
@@ -21,7 +22,7 @@ def time_batch(player: Player) -> float:
         RuntimeError: The player cannot answer a micro-batch of this size.
     """
     inputs = player.samples(player.batch_size)
-    seeds = list(range(player.batch_size))
+    seeds = seeds_to_test(player, player.batch_size)
     seconds = 0.0
     for _ in range(2):
         started = time.perf_counter()

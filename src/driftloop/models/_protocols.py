@@ -41,8 +41,9 @@ class Located(NamedTuple):
 class Player(Protocol):
     """A loaded model.
 
-    It may have two things more: ``test_size``, the inputs that a self-test takes where each of them
-    costs money, and ``facts()``, what a session has learnt about it for the next plan.
+    It may have three things more: ``test_size``, the inputs that a self-test takes where each of
+    them costs money; ``test_seeds``, the seeds that it can be tested with where it cannot answer
+    any other; and ``facts()``, what a session has learnt about it for the next plan.
     """
 
     @property

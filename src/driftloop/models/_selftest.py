@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import cycle, islice
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -36,7 +38,7 @@ def check_invariance(player: Player) -> Invariance:
     """
     size = min(player.batch_size, getattr(player, "test_size", player.batch_size))
     inputs = player.samples(size)
-    seeds = list(range(1000, 1000 + size))
+    seeds = seeds_to_test(player, size, first=1000)
     together = player.play(inputs, seeds)
     reversed_ = player.play(inputs[::-1], seeds[::-1])[::-1]
     alone = player.play(inputs[-1:], seeds[-1:])
@@ -52,6 +54,12 @@ def check_invariance(player: Player) -> Invariance:
     pictures = not isinstance(_content(together[0]), str)
     verdict: Literal["within", "no"] = "within" if pictures and largest < WITHIN_LEVELS else "no"
     return Invariance(verdict, different, len(pairs), largest)
+
+
+def seeds_to_test(player: Player, count: int, *, first: int = 0) -> list[int]:
+    """Seeds to test a player with: its own where it has some, else numbers."""
+    own: Sequence[int] = getattr(player, "test_seeds", ())
+    return list(islice(cycle(own), count)) if own else list(range(first, first + count))
 
 
 def _content(outcome: Output | Failure) -> object:

@@ -50,7 +50,7 @@ class ControlSettings(Settings):
     """``write`` is the generator, the others are captioners."""
     path: str = ""
     """Where captions come from: for ``random`` a prompt set or a text file with one a line; for
-    ``shuffled`` the steps of a recorded run, as ``driftloop export`` writes them."""
+    ``shuffled`` the steps of a recorded run, as ``driftloop export --steps`` writes them."""
     caption: str = "A picture."
     """What ``fixed`` says."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 64
@@ -87,6 +87,11 @@ class ControlPlayer:
         """Answer each by itself."""
         return [self._one(item, seed) for item, seed in zip(inputs, seeds, strict=True)]
 
+    @property
+    def test_seeds(self) -> Sequence[int]:
+        """Seeds of the recorded run, where only these have an answer."""
+        return self._source.seeds
+
     def limits(self) -> dict[str, Any]:
         """What it draws on."""
         return {"captions": self._source.size} if self._source.size else {}
@@ -122,6 +127,7 @@ class _Source:
         self._captions = captions
         self._rounds = rounds
         self.size = sum(map(len, captions.values()))
+        self.seeds = tuple(rounds or ())
 
     def pick(self, seed: int) -> str:
         """A caption for a step; its seed says which step it is.
@@ -210,7 +216,7 @@ def _recorded(file: Path) -> _Source:
     if rows is None:
         raise ModelError(
             f"{file}: a shuffled control reads {' or '.join(_READERS)} files, as driftloop export "
-            f"writes them"
+            f"--steps writes them"
         )
     captions: Captions = {}
     rounds: dict[int, tuple[int, int]] = {}

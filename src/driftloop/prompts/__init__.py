@@ -57,7 +57,7 @@ class Prompt(BaseModel):
         if isinstance(value, str):
             value = {"text": value}
         if isinstance(value, dict) and not value.get("id"):
-            value = {**value, "id": _name(str(value.get("text") or value.get("image") or ""))}
+            value = {**value, "id": name_prompt(str(value.get("text") or value.get("image") or ""))}
         return value
 
     @model_validator(mode="after")
@@ -69,7 +69,8 @@ class Prompt(BaseModel):
         return self
 
 
-def _name(content: str) -> str:
+def name_prompt(content: str) -> str:
+    """A name for a prompt that was given none: its first words and a hash."""
     words = re.findall(r"[a-z0-9]+", content.lower())[:4]
     return "-".join([*words, digest("prompt", content).hex()[:4]])
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from ..drawing import EDGE, INK, LINE, PAPER, SOFT, fitted, write_text
 from ..errors import StoreError
 from ..steps import Trajectory
 from ..store import Run
 from ._gather import Material, Track, gather
 
 ROUNDS = (0, 1, 2, 5, 10, 20)
-PAPER, INK, SOFT, EDGE = "#fdfdfb", "#1d1f23", "#6b7079", "#dcdcd6"
 MARGIN, GUTTER = 28, 18
 CAPTION_LINES = 3
 LONGEST = 16_000
@@ -55,8 +54,7 @@ def contact_strip(
         rows.append(known[Trajectory(*name)])
     columns = [r for r in rounds if r <= max((track.rounds for track in rows), default=0)]
     title, body = ImageFont.load_default(15), ImageFont.load_default(13)
-    line = 18
-    row_height = side + 10 + CAPTION_LINES * line + 22
+    row_height = side + 10 + CAPTION_LINES * LINE + 22
     width = 2 * MARGIN + len(columns) * side + (len(columns) - 1) * GUTTER
     height = MARGIN + 30 + len(rows) * row_height + MARGIN - 22
     if not rows or not columns or max(width, height) > LONGEST:
@@ -72,14 +70,14 @@ def contact_strip(
             x = MARGIN + column * (side + GUTTER)
             picture, text = _cell(run, material, track, round)
             if picture is not None:
-                sheet.paste(_fitted(picture, side), (x, y))
+                sheet.paste(fitted(picture, side), (x, y))
                 pen.rectangle((x, y, x + side - 1, y + side - 1), outline=EDGE)
-                _write(pen, text, (x, y + side + 8), side, body, SOFT, CAPTION_LINES)
+                write_text(pen, text, (x, y + side + 8), side, body, SOFT, CAPTION_LINES)
             elif round == 0:
                 pen.rectangle((x, y, x + side - 1, y + side - 1), fill="#f3f3ee", outline=EDGE)
-                _write(pen, text, (x + 12, y + 12), side - 24, title, INK, (side - 24) // line)
+                write_text(pen, text, (x + 12, y + 12), side - 24, title, INK, (side - 24) // LINE)
             else:
-                _write(pen, text, (x, y + 8), side, body, SOFT, CAPTION_LINES)
+                write_text(pen, text, (x, y + 8), side, body, SOFT, CAPTION_LINES)
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -91,40 +89,11 @@ def contact_strip(
 
 def _cell(run: Run, material: Material, track: Track, round: int) -> tuple[Image.Image | None, str]:
     if round == 0:
-        start = material.starts[track.name.prompt]
+        start = material.starts.get(track.name.prompt)
+        if start is None:
+            return None, ""
         return (run.image(start.value), "") if start.kind == "image" else (None, start.value)
     if round > track.rounds:
         return None, ""
     digest = track.pictures[round - 1]
     return (run.image(digest) if digest else None), track.captions[round - 1] or ""
-
-
-def _fitted(image: Image.Image, side: int) -> Image.Image:
-    """Scale into a square: pixels of small pictures stay sharp, large ones are averaged."""
-    scale = side / max(image.size)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    method = Image.Resampling.LANCZOS
-    if scale > 2:
-        method = Image.Resampling.NEAREST
-    square = Image.new("RGB", (side, side), PAPER)
-    scaled = image.convert("RGB").resize(size, method)
-    square.paste(scaled, ((side - size[0]) // 2, (side - size[1]) // 2))
-    return square
-
-
-def _write(
-    pen: ImageDraw.ImageDraw, text: str, at: tuple[int, int], width: int,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont, colour: str, most: int,
-) -> None:  # fmt: skip
-    text = " ".join(text.split())
-    if not text:
-        return
-    letters = max(8, int(width / (pen.textlength(text, font) / len(text))))
-    while letters > 8:
-        lines = textwrap.wrap(text, letters)
-        if all(pen.textlength(line, font) <= width for line in lines):
-            break
-        letters -= 1
-    lines = textwrap.wrap(text, letters, max_lines=most, placeholder=" …")
-    for number, line in enumerate(lines):
-        pen.text((at[0], at[1] + number * 18), line, colour, font)

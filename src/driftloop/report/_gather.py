@@ -48,7 +48,8 @@ class Track:
     def states(self, kind: Kind) -> tuple[str | None, ...]:
         """Captions or pictures, by round, without rounds at the end that lack one."""
         states = self.captions if kind == "text" else self.pictures
-        return states[:-1] if states and states[-1] is None else states
+        length = max((at for at, state in enumerate(states, 1) if state is not None), default=0)
+        return states[:length]
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,12 @@ class Material:
     def twins(self) -> int:
         """Twins of the prompt that has most."""
         return max((track.name.twin + 1 for track in self.tracks), default=0)
+
+    @cached_property
+    def kinds(self) -> frozenset[Kind]:
+        """What there is of pictures and captions: imported chains may have one kind only."""
+        kinds: tuple[Kind, ...] = ("text", "image")
+        return frozenset(k for k in kinds if any(track.states(k) for track in self.tracks))
 
     def of_arm(self, arm: str) -> list[Track]:
         """An arm's trajectories."""

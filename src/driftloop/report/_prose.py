@@ -18,9 +18,11 @@ def say_what(material: Material) -> str:
     prompts = len({track.name.prompt for track in material.tracks})
     what = count(prompts, "prompt")
     pictures = any(start.kind == "image" for start in material.starts.values())
-    played = "described and drawn" if pictures else "drawn and described"
+    played = "described and drawn in turn" if pictures else "drawn and described in turn"
+    if len(material.kinds) == 1:
+        played = f"{'rewritten' if 'text' in material.kinds else 'drawn'} again and again"
     sentence = (
-        f"{what[0].upper()}{what[1:]}{' was' if prompts == 1 else ' were'} {played} in turn for "
+        f"{what[0].upper()}{what[1:]}{' was' if prompts == 1 else ' were'} {played} for "
         f"{count(material.rounds, 'round')}"
     )
     if material.twins > 1:
@@ -28,7 +30,8 @@ def say_what(material: Material) -> str:
     if len(material.arms) > 1:
         sentence += f", in {count(len(material.arms), 'arm')}"
     made = sum(picture is not None for track in material.tracks for picture in track.pictures)
-    return f"{sentence}: {count(len(material.tracks), 'trajectory')}, {count(made, 'picture')}."
+    said = "no pictures" if material.kinds == {"text"} else count(made, "picture")
+    return f"{sentence}: {count(len(material.tracks), 'trajectory')}, {said}."
 
 
 class ArmWords(NamedTuple):

@@ -23,8 +23,8 @@ class PlayerFacts(NamedTuple):
     trusted: bool
     """Whether its answers are its own whatever they were computed beside."""
     calls: int
-    seconds: float
-    """In all, of calls that were computed for this run."""
+    seconds: float | None
+    """In all, of calls that were computed for this run; None where no time is known."""
 
 
 class SessionFacts(NamedTuple):
@@ -46,7 +46,8 @@ def describe_players(material: Material) -> list[PlayerFacts]:
     for print_, call, took in zip(*(steps[name].to_pylist() for name in names), strict=True):
         if call not in calls[print_]:
             calls[print_].add(call)
-            seconds[print_] += took
+            if took is not None:
+                seconds[print_] += took
     facts = []
     for player in material.players:
         details, print_ = player["details"], player["fingerprint"]
@@ -57,7 +58,7 @@ def describe_players(material: Material) -> list[PlayerFacts]:
             PlayerFacts(
                 player["model"], player["role"], print_, _pairs(settings),
                 _pairs(details.get("limits", {})), words, trusted,
-                len(calls[print_]), seconds[print_],
+                len(calls[print_]), seconds.get(print_),
             )
         )  # fmt: skip
     return facts
@@ -67,6 +68,8 @@ def say_invariance(found: dict[str, Any] | None) -> tuple[str, bool]:
     """Put the verdict of the batch test into words, and say whether it is a good one."""
     if not found:
         return "not tested", False
+    if found.get("verdict") == "unknown":
+        return "not known, since it played elsewhere", False
     different, compared = found.get("different", 0), found.get("compared", 0)
     if found.get("verdict") == "bit-exact":
         return f"bit-exact: all {compared} answers the same alone, in company, in other order", True

@@ -10,6 +10,8 @@ from ._choice import Choice
 from ._gather import Material, Start, Track
 from ._pictures import Album
 
+VERBS = {Role.GENERATOR: "Drawn", Role.CAPTIONER: "Described", Role.WRITER: "Written"}
+
 
 class Frame(NamedTuple):
     """One round of a strip."""
@@ -132,7 +134,7 @@ def _notes(row: dict[str, Any]) -> list[str]:
 
 def _fact(row: dict[str, Any]) -> tuple[str, str]:
     drawn = row["role"] == Role.GENERATOR
-    parts = [f"seed {row['seed']}"]
+    parts = ["seed not known" if row["seed"] is None else f"seed {row['seed']}"]
     if row["tokens_read"] is not None:
         parts.append(f"{'read' if drawn else 'wrote'} {row['tokens_read']} tokens")
     if row["tokens_cut"]:
@@ -143,5 +145,6 @@ def _fact(row: dict[str, Any]) -> tuple[str, str]:
         parts.append(", ".join(row["flags"]))
     if row["shared"]:
         parts.append("shared with another trajectory")
-    parts.append(f"{row['seconds']:.2f}\u00a0s")
-    return f"{'Drawn' if drawn else 'Described'} by {row['model']}", "; ".join(parts)
+    if row["seconds"] is not None:
+        parts.append(f"{row['seconds']:.2f}\u00a0s")
+    return f"{VERBS[row['role']]} by {row['model']}", "; ".join(parts)

@@ -18,6 +18,7 @@ from ..models import (
     get_backend,
     guess_backend,
     remember,
+    seeds_to_test,
     time_batch,
 )
 from ..models import probe_batch_size as probe
@@ -79,7 +80,7 @@ def check_model(path: str, *, backend: str | None = None, **settings: Any) -> Mo
     size, sizes = (few, [few]) if few else (size, sizes)
     seconds = {s: time_batch(player.resized(s)) for s in sizes}
     player = player.resized(size)
-    inputs, seeds = player.samples(size), list(range(size))
+    inputs, seeds = player.samples(size), seeds_to_test(player, size)
     together = player.play(inputs, seeds)
     example = together[0]
     if not isinstance(example, Output):

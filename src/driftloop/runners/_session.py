@@ -11,8 +11,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from PIL import Image, UnidentifiedImageError
+from pydantic import ValidationError
 
 from ..errors import ModelError, StoreError, StudyError
 from ..models import (
@@ -27,7 +27,7 @@ from ..models import (
 from ..prompts import Prompt
 from ..scheduler import Course, Played, Scheduler, Seat
 from ..steps import Batch, Content, Failure, Output, Trajectory, image_digest
-from ..store import Run, create_run
+from ..store import Run, create_run, sole_player
 from ..study import Study, load_study
 from ._casting import Casting, SeatSpec, cast_study
 from ._environment import describe_environment
@@ -78,7 +78,7 @@ class Session:
         self._tallies: dict[str, _Tally] = {name: _Tally() for name in self.casting.seats}
         with ExitStack() as stack:
             self.run: Run = stack.enter_context(create_run(folder))
-            stack.callback(_sole_player(self.run.folder).release)
+            stack.callback(sole_player(self.run.folder).release)
             _check_same_study(self.casting, starts, self.run, where)
             self.players: dict[str, Player] = {}
             for seat in self.casting.seats.values():
@@ -267,22 +267,13 @@ def _open_image(prompt: Prompt, where: str) -> Image.Image:
         ) from error
 
 
-def _sole_player(folder: Path) -> FileLock:
-    """A lock that the system lets go of when its holder dies, however it dies."""
-    lock = FileLock(folder / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise StoreError(
-            f"{folder}: another process is playing in it; wait for it, or stop it"
-        ) from None
-    return lock
-
-
 def _check_same_study(casting: Casting, starts: Starts, run: Run, where: str) -> None:
     found = []
     for earlier in run.studies():
-        found += casting.study.conflicts(Study.model_validate(earlier))
+        try:
+            found += casting.study.conflicts(Study.model_validate(earlier))
+        except ValidationError:
+            found.append(f"it cannot be played on ({earlier.get('title') or 'of unknown origin'})")
     for prompt in run.prompts():
         content, _ = starts.get(prompt["id"], (None, None))
         if content is not None and content != (prompt["kind"], prompt["value"]):

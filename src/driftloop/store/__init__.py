@@ -2,7 +2,8 @@
 
 * :class:`Run` is a run folder: steps as a table, pictures as PIL, everything else by name.
 * :func:`create_run` makes one (or opens it again), :func:`open_run` opens one to read.
-* :func:`export_steps` (``driftloop export``) writes one as a table, with its pictures.
+* :func:`export_steps` (``driftloop export --steps``) writes one as a table, with its pictures.
+* :func:`sole_player` keeps two processes from writing into one.
 * :func:`examine` (``driftloop doctor``) checks one, and mends what can be mended.
 
 A picture's file is complete on disk (temporary name, fsync, rename) before the row that names it,
@@ -13,6 +14,16 @@ happen, and what it does not show is played again to the same bits.
 from ._doctor import Finding, examine
 from ._export import export_steps
 from ._images import ImageFiles
+from ._lock import sole_player
 from ._run import Run, create_run, open_run
 
-__all__ = ["Finding", "ImageFiles", "Run", "create_run", "examine", "export_steps", "open_run"]
+__all__ = [
+    "Finding",
+    "ImageFiles",
+    "Run",
+    "create_run",
+    "examine",
+    "export_steps",
+    "open_run",
+    "sole_player",
+]

@@ -7,14 +7,15 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from ..errors import StoreError
-from ..steps import Batch, Content, Failure, Output, Step, Trajectory
+from ..seeds import digest as hash_of
+from ..steps import Batch, Content, Failure, Output, Recorded, Step, Trajectory
 from ._images import ImageFiles
 from ._schema import connect
 
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DATABASE = "driftloop.sqlite"
+
+_COLUMNS = (
+    "arm", "prompt", "twin", "step", "round", "role", "model", "input_text", "input_image", "text",
+    "image", "seed", "tokens_read", "tokens_cut", "cut_text", "flags", "started", "seconds",
+    "shared", "fingerprint", "call",
+)  # fmt: skip
 
 _STEPS = """
 SELECT t.arm, t.prompt, t.twin, s.step, s.round, s.role, s.model,
@@ -85,20 +92,18 @@ class Run:
             input_text, input_image, text, image`` (pictures by digest), ``seed, tokens_read,
             tokens_cut, cut_text, flags`` (a list), ``started`` (seconds since 1970), ``seconds``
             (the model's, a sample's share of its micro-batch), ``shared`` (played by another
-            trajectory before), ``fingerprint`` (of the player) and ``call``.
+            trajectory before), ``fingerprint`` (of the player) and ``call``. Inputs, seeds and
+            times are null where a step was played elsewhere and they are not known.
         """
         import pyarrow as pa
 
         text, count, number = pa.string(), pa.int64(), pa.float64()
         label = pa.dictionary(pa.int32(), pa.string())
-        columns = {
-            "arm": label, "prompt": label, "twin": count, "step": count, "round": count,
-            "role": label, "model": label, "input_text": text, "input_image": text,
-            "text": text, "image": text, "seed": count, "tokens_read": count,
-            "tokens_cut": count, "cut_text": text, "flags": pa.list_(text),
-            "started": number, "seconds": number, "shared": pa.bool_(),
-            "fingerprint": label, "call": text,
-        }  # fmt: skip
+        kinds = (
+            label, label, count, count, count, label, label, text, text, text, text, count, count,
+            count, text, pa.list_(text), number, number, pa.bool_(), label, text,
+        )  # fmt: skip
+        columns = dict(zip(_COLUMNS, kinds, strict=True))
         rows = self._db.execute(_STEPS + " ORDER BY t.arm, t.prompt, t.twin, s.step")
         data: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)] or [
             [] for _ in columns
@@ -113,6 +118,21 @@ class Run:
             else:
                 arrays.append(pa.array(named[name], kind))
         return pa.table(arrays, names=list(columns))
+
+    def trajectories(self) -> list[Trajectory]:
+        """Every trajectory that has begun or failed, by arm, prompt and twin."""
+        return sorted(self._trajectories)
+
+    def steps_of(self, trajectory: Trajectory) -> list[dict[str, Any]]:
+        """One trajectory's steps in order, with the columns of :meth:`steps`."""
+        cursor = self._db.execute(
+            _STEPS + " WHERE s.trajectory = ? ORDER BY s.step", (self._trajectories[trajectory],)
+        )
+        rows = [dict(zip(_COLUMNS, row, strict=True)) for row in cursor]
+        return [
+            {**row, "flags": json.loads(row["flags"]), "shared": bool(row["shared"])}
+            for row in rows
+        ]
 
     def image(self, digest: str) -> Image.Image:
         """A picture, exactly as the next player received it."""
@@ -179,7 +199,7 @@ class Run:
         row = self._db.execute(
             "SELECT batch_size FROM players WHERE model = ? ORDER BY rowid DESC", (model,)
         ).fetchone()
-        return int(row[0]) if row else None
+        return int(row[0]) if row and row[0] is not None else None
 
     # --- writing -------------------------------------------------------------------------------
 
@@ -214,9 +234,17 @@ class Run:
         return self._session
 
     def add_player(
-        self, fingerprint: str, model: str, role: str, batch_size: int, details: dict[str, Any]
+        self,
+        fingerprint: str,
+        model: str,
+        role: str,
+        batch_size: int | None,
+        details: dict[str, Any],
     ) -> None:
-        """Note a player, or new details (such as its self-test) of one that is known."""
+        """Note a player, or new details (such as its self-test) of one that is known.
+
+        A player that played elsewhere has no ``batch_size``.
+        """
         with self._transaction() as db:
             db.execute(
                 "INSERT INTO players VALUES (?, ?, ?, ?, ?)"
@@ -264,10 +292,41 @@ class Run:
                 (time.time(), outcome, self._session),
             )
 
+    def record(self, trajectory: Trajectory, steps: Sequence[Recorded]) -> None:
+        """Put a trajectory that was played elsewhere on disk, whole or not at all.
+
+        Args:
+            trajectory: One that the run does not have.
+            steps: Its steps in order; their pictures are kept already, see :meth:`put_images`.
+        """
+        if self._session is None:
+            raise RuntimeError("begin() a session before recording into it")
+        with self._transaction() as db:
+            id = self._add_trajectory(db, trajectory)
+            for index, step in enumerate(steps):
+                if isinstance(step.outcome, Failure):
+                    self._add_failure(db, id, index, step.model, step.outcome, None)
+                    continue
+                # Without a seed a call is named by its place: what came out of it is its own.
+                key = hash_of("recorded", step.fingerprint, *trajectory, index).hex()
+                db.execute(
+                    "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, NULL, 0, '', ?, ?, NULL, NULL)",
+                    (key, step.fingerprint, *(step.input or (None, None)), step.seed,
+                     *step.outcome, json.dumps(step.flags), self._session),
+                )  # fmt: skip
+                db.execute(
+                    "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, 0)",
+                    (id, index, step.round, step.role, step.model, key),
+                )
+
     def put_image(self, image: Image.Image, digest: str) -> None:
         """Keep a picture that a prompt brings."""
+        self.put_images({digest: image})
+
+    def put_images(self, images: Mapping[str, Image.Image]) -> None:
+        """Keep pictures by digest."""
         try:
-            self.images.put({digest: image})
+            self.images.put(images)
         except OSError as error:
             raise StoreError(f"{self.images.folder}: cannot be written: {error}") from error
 
@@ -301,19 +360,10 @@ class Run:
     def _insert(self, db: sqlite3.Connection, step: Step, started: float, seconds: float) -> None:
         trajectory = self._trajectories.get(step.trajectory)
         if trajectory is None:
-            cursor = db.execute(
-                "INSERT INTO trajectories (arm, prompt, twin) VALUES (?, ?, ?)", step.trajectory
-            )
-            trajectory = self._trajectories[step.trajectory] = int(cursor.lastrowid or 0)
-            self._new_trajectories.append(step.trajectory)
+            trajectory = self._add_trajectory(db, step.trajectory)
         call, outcome = step.call, step.outcome
         if isinstance(outcome, Failure):
-            db.execute(
-                "INSERT INTO failures (trajectory, step, model, reason, trace, session, time)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (trajectory, step.index, call.model, outcome.reason, outcome.trace,
-                 self._session, started or time.time()),
-            )  # fmt: skip
+            self._add_failure(db, trajectory, step.index, call.model, outcome, started)
             return
         if outcome is not None:
             db.execute(
@@ -326,6 +376,25 @@ class Run:
             "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, ?)",
             (trajectory, step.index, step.round, step.role, call.model, call.key, outcome is None),
         )
+
+    def _add_trajectory(self, db: sqlite3.Connection, trajectory: Trajectory) -> int:
+        cursor = db.execute(
+            "INSERT INTO trajectories (arm, prompt, twin) VALUES (?, ?, ?)", trajectory
+        )
+        id = self._trajectories[trajectory] = int(cursor.lastrowid or 0)
+        self._new_trajectories.append(trajectory)
+        return id
+
+    def _add_failure(
+        self, db: sqlite3.Connection, trajectory: int, index: int, model: str, failure: Failure,
+        started: float | None,
+    ) -> None:  # fmt: skip
+        db.execute(
+            "INSERT INTO failures (trajectory, step, model, reason, trace, session, time)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (trajectory, index, model, failure.reason, failure.trace, self._session,
+             started or time.time()),
+        )  # fmt: skip
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

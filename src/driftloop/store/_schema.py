@@ -46,7 +46,24 @@ def _m001_initial(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
-MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_m001_initial]
+def _m002_unknowns(db: sqlite3.Connection) -> None:
+    """Let what nobody recorded be NULL: a step that was played elsewhere may have no known seed."""
+    for table, columns in {
+        "players": "fingerprint TEXT PRIMARY KEY, model TEXT NOT NULL, role TEXT NOT NULL,"
+        " batch_size INTEGER, details TEXT NOT NULL",
+        "calls": "key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, input_kind TEXT, input TEXT,"
+        " seed INTEGER, output_kind TEXT NOT NULL, output TEXT NOT NULL, tokens_read INTEGER,"
+        " tokens_cut INTEGER NOT NULL, cut_text TEXT NOT NULL, flags TEXT NOT NULL,"
+        " session INTEGER NOT NULL, started REAL, seconds REAL",
+    }.items():
+        without = " WITHOUT ROWID" if table == "calls" else ""
+        db.execute(f"CREATE TABLE new_{table} ({columns}){without}")
+        db.execute(f"INSERT INTO new_{table} SELECT * FROM {table}")
+        db.execute(f"DROP TABLE {table}")
+        db.execute(f"ALTER TABLE new_{table} RENAME TO {table}")
+
+
+MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_m001_initial, _m002_unknowns]
 """Applied in order; the file's ``user_version`` counts how many it has seen. Append only."""
 
 

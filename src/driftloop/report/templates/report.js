@@ -161,7 +161,7 @@
     column = Math.min(Math.max(column, 0), frames.length - 1);
     at = [row, column];
     const frame = frames[column];
-    const caption = one(".caption", frame).textContent;
+    const caption = one(".caption", frame)?.textContent ?? "";
     const name = pictureClass(one(".pic", frame));
     slot("picture").className = name ? `pic ${name}` : "pic none";
     slot("picture").setAttribute("aria-label", caption);

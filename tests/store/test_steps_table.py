@@ -43,7 +43,8 @@ def test_parquet_holds_every_step_and_its_picture(tmp_path: Path) -> None:
 def test_csv_and_the_command(tmp_path: Path) -> None:
     with run(toy_study(), tmp_path / "run") as played:
         steps = played.steps()
-    result = CliRunner().invoke(app, ["export", str(tmp_path / "run"), str(tmp_path / "steps.csv")])
+    words = ["export", str(tmp_path / "run"), "--steps", "--to", str(tmp_path / "steps.csv")]
+    result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     with (tmp_path / "steps.csv").open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))

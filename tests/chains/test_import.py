@@ -1,0 +1,430 @@
+"""Chains that others made: what is read, what is kept out and why, and that a run comes of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+import driftloop
+from driftloop.chains import REJECTED, import_chains
+from driftloop.errors import ChainError, StudyError
+from driftloop.report import write_report
+from driftloop.store import create_run, examine, open_run
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Write:
+    def write(text: str, name: str = "chains.csv") -> Path:
+        path = tmp_path / "source" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, "utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "run"
+
+
+def paint(path: Path, colour: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8), colour).save(path)
+    return path
+
+
+def told(out: Path) -> dict[str, str]:
+    """Reasons by line (or file) of what was kept out."""
+    with (out / REJECTED).open(encoding="utf-8", newline="") as stream:
+        return {row["line"] or row["file"]: row["reason"] for row in csv.DictReader(stream)}
+
+
+def states(out: Path) -> dict[tuple[str, str, int], dict[int, str]]:
+    """Texts by round of every trajectory."""
+    found: dict[tuple[str, str, int], dict[int, str]] = {}
+    with open_run(out) as run:
+        for row in run.steps().to_pylist():
+            if row["text"] is not None:
+                key = (row["arm"], row["prompt"], row["twin"])
+                found.setdefault(key, {})[row["round"]] = row["text"]
+    return found
+
+
+def test_a_chain_of_texts(table: Write, out: Path) -> None:
+    source = table(
+        "chain,iteration,story\na,0,a ship\na,1,the ship\na,2,a boat\nb,0,two cats\nb,1,cats\n"
+    )
+    found = import_chains(source, out)
+    assert (found.trajectories, found.rounds, found.texts, found.pictures) == (2, 3, 3, 0)
+    assert found.rejected == []
+    assert not (out / REJECTED).exists()
+    assert examine(out) == []
+    with driftloop.open(out) as run:
+        first, second, _ = run.steps().to_pylist()
+        assert [p["value"] for p in run.prompts()] == ["a ship", "two cats"]
+        assert first["input_text"] == "a ship"
+        assert second["input_text"] == "the ship"
+        assert first["role"] == "writer"
+        assert first["seed"] is first["started"] is first["seconds"] is None
+    page = write_report(out).read_text("utf-8")
+    assert "rewritten again and again" in page
+    assert "no pictures" in page
+    assert 'id="mosaic"' not in page
+    assert "seed not known" in page
+    assert "nan" not in page.lower().split()
+
+
+def test_damaged_rows_are_told_and_kept_out(table: Write, out: Path) -> None:
+    source = table(
+        "trajectory,round,text\n"
+        "a,0,a ship\n"
+        "a,1,the ship\n"
+        "a,x,no number\n"
+        "a,2.5,half\n"
+        "a,,none\n"
+        "a,-1,before\n"
+        "a,9999999,late\n"
+        "a,2,\n"
+        "a,2\n"
+        "a,1,the ship\n"
+        "a,1,another ship\n"
+        "a,3.0,a boat\n"
+        "a,2500,after a gap\n"
+        "a,4,   \n"
+        f"a,5,{'x' * 200_001}\n"
+    )
+    found = import_chains(source, out)
+    reasons = told(out)
+    for line, part in {
+        "4": "not a whole number: 'x'", "5": "not a whole number", "6": "round is missing",
+        "7": "out of range", "8": "out of range", "9": "neither a text nor a picture",
+        "10": "another number of cells", "11": "a text already: the same, from chains.csv, line 3",
+        "12": "a text already: another", "14": "gap before the round is too long",
+        "16": "too long: 200,001",
+    }.items():  # fmt: skip
+        assert part in reasons.pop(line)
+    assert reasons == {}
+    assert len(found.rejected) == 11
+    ((_, rounds),) = states(out).items()
+    assert rounds == {1: "the ship", 3: "a boat", 4: "   "}
+    assert any("missing between others: 1 in 1" in note for note in found.notes)
+    with open_run(out) as run:
+        assert run.steps()["flags"].to_pylist() == [[], [], ["empty"]]
+    assert examine(out) == []
+
+
+def test_pictures_stay_in_their_folder(table: Write, out: Path, tmp_path: Path) -> None:
+    paint(tmp_path / "secret.png", "red")
+    paint(tmp_path / "source" / "in" / "good.png", "blue")
+    (tmp_path / "source" / "link.png").symlink_to(tmp_path / "secret.png")
+    (tmp_path / "source" / "text.png").write_text("no picture")
+    os.mkfifo(tmp_path / "source" / "pipe.png")
+    cut = tmp_path / "source" / "cut.png"
+    Image.effect_noise((64, 64), 90).save(cut)
+    cut.write_bytes(cut.read_bytes()[:900])
+    (tmp_path / "source" / "code.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n")
+    names = {
+        2: "in/good.png", 3: "../secret.png", 4: str(tmp_path / "secret.png"), 5: "link.png",
+        6: "text.png", 7: "cut.png", 8: "pipe.png", 9: "nowhere.png", 10: "code.png",
+        11: "https://example.org/a.png", 12: "C:\\a.png",
+    }  # fmt: skip
+    lines = [f"a,{round - 1},seen {round},{name}" for round, name in names.items()]
+    source = table("trajectory,round,caption,image\n" + "\n".join(lines) + "\n")
+    found = import_chains(source, out)
+    assert (found.texts, found.pictures) == (11, 1)
+    reasons = told(out)
+    for line, part in {
+        "3": "leads out", "4": "absolute", "5": "leads out", "6": "none of PNG", "7": "damaged",
+        "8": "is no file", "9": "is not there", "10": "none of PNG", "11": "nothing is fetched",
+        "12": "absolute",
+    }.items():  # fmt: skip
+        assert part in reasons.pop(line)
+    assert reasons == {}
+    with open_run(out) as run:
+        roles = run.steps()["role"].to_pylist()
+        assert roles == ["generator", *["captioner"] * 11]
+        assert run.image(run.steps()["image"][0].as_py()).getpixel((0, 0)) == (0, 0, 255)
+
+
+def test_a_decompression_bomb_is_told_before_it_is_unpacked(table: Write, out: Path) -> None:
+    for number, side in ((1, 9_000), (2, 20_000)):
+        bomb = table("").parent / f"{number}.png"
+        Image.new("1", (side, side)).save(bomb)
+        assert bomb.stat().st_size < 100_000
+    source = table("chain,round,text,image\na,1,a bomb,1.png\na,2,another,2.png\n")
+    found = import_chains(source, out)
+    assert "too large: 9000 by 9000" in found.rejected[0].reason
+    assert "too large" in found.rejected[1].reason
+    assert (found.texts, found.pictures) == (2, 0)
+
+
+def test_pictures_alone(table: Write, out: Path) -> None:
+    for number in range(4):
+        paint(table("").parent / f"{number}.png", (number * 60, 0, 0))
+    source = table("chain,round,image\n" + "".join(f"a,{n},{n}.png\n" for n in range(4)))
+    found = import_chains(source, out)
+    assert (found.rounds, found.texts, found.pictures) == (3, 0, 3)
+    assert examine(out) == []
+    with open_run(out) as run:
+        assert run.prompts()[0]["kind"] == "image"
+        assert run.steps()["input_text"].null_count == 3
+    page = write_report(out).read_text("utf-8")
+    assert "drawn again and again" in page
+    assert "not described" not in page
+
+
+@pytest.mark.parametrize(
+    ("rows", "first", "expected"),
+    [
+        ("a,cat,0,cat\na,cat,1,x\n", None, {1: "x"}),
+        ("a,cat,0,x\na,cat,1,y\n", None, {1: "x", 2: "y"}),
+        ("a,cat,0,x\na,cat,1,y\n", 1, {1: "y"}),
+        ("a,cat,7,x\na,cat,8,y\n", None, {7: "x", 8: "y"}),
+        ("a,cat,7,x\na,cat,8,y\n", 7, {1: "x", 2: "y"}),
+    ],
+)
+def test_where_rounds_begin(
+    table: Write, out: Path, rows: str, first: int | None, expected: dict[int, str]
+) -> None:
+    import_chains(table("chain,prompt,gen,text\n" + rows), out, first=first)
+    ((_, found),) = states(out).items()
+    assert found == expected
+
+
+def test_steps_with_numbers_of_their_own(table: Write, out: Path) -> None:
+    paint(table("").parent / "1.png", "red")
+    paint(table("").parent / "3.png", "blue")
+    source = table("run,seq,output,path\na,0,cat,\na,1,,1.png\na,2,x,\na,3,,3.png\na,4,y,\n")
+    import_chains(source, out, numbered="step")
+    with open_run(out) as run:
+        assert run.steps()["round"].to_pylist() == [1, 1, 2, 2]
+        assert run.steps()["input_text"].to_pylist() == ["cat", None, "x", None]
+
+
+def test_arms_prompts_and_twins(table: Write, out: Path) -> None:
+    lines = [
+        json.dumps({"arm": arm, "prompt": prompt, "twin": twin, "round": 1, "text": f"{arm}{twin}",
+                    "model": "gpt"})
+        for arm in ("cold", "hot") for prompt in ("a cat", "a dog") for twin in (1, 2)
+    ]  # fmt: skip
+    found = import_chains(table("\n".join([*lines, "{broken", "[1]"]), "x.jsonl"), out)
+    assert [reject.place.line for reject in found.rejected] == [9, 10]
+    assert {(arm, twin) for arm, _, twin in states(out)} == {
+        ("cold", 0), ("cold", 1), ("hot", 0), ("hot", 1),
+    }  # fmt: skip
+    with open_run(out) as run:
+        assert len(run.prompts()) == 2
+        assert [(p["model"], p["role"], p["batch_size"]) for p in run.players()] == [
+            ("gpt", "writer", None)
+        ]
+
+
+def test_objects_need_not_have_every_key(table: Write, out: Path) -> None:
+    paint(table("").parent / "1.png", "red")
+    rows = [
+        {"chain": "a", "round": 0, "prompt": "cat"},
+        {"chain": "a", "round": 1, "image": "1.png"},
+        {"chain": "a", "round": 1, "caption": "a red cat", "image": None},
+    ]
+    found = import_chains(table("\n".join(map(json.dumps, rows)), "x.jsonl"), out)
+    assert (found.rounds, found.texts, found.pictures, found.rejected) == (1, 1, 1, [])
+    with open_run(out) as run:
+        assert run.steps()["input_text"].to_pylist() == ["cat", None]
+        assert run.steps()["input_image"][1].as_py() == run.steps()["image"][0].as_py()
+
+
+def test_one_id_with_two_contents_becomes_two_prompts(table: Write, out: Path) -> None:
+    source = table("prompt_id,trajectory,round,text\np,a,0,cat\np,a,1,x\np,b,0,dog\np,b,1,y\n")
+    found = import_chains(source, out)
+    assert any("more than one content" in note for note in found.notes)
+    with open_run(out) as run:
+        assert [(p["id"][:2], p["value"]) for p in run.prompts()] == [("p", "cat"), ("p~", "dog")]
+
+
+def test_columns_by_name(table: Write, out: Path) -> None:
+    source = table("who,n,said\na,0,cat\na,1,x\n")
+    with pytest.raises(ChainError, match="no column says the round; name it with --column round="):
+        import_chains(source, out)
+    names = {"trajectory": "who", "round": "n", "text": "said"}
+    assert import_chains(source, out, columns=names).texts == 1
+    with pytest.raises(ChainError, match=r"no column 'sayd' .* Did you mean 'said'\?"):
+        import_chains(source, out, columns={**names, "text": "sayd"})
+    with pytest.raises(ChainError, match=r"there is no 'txt'. Did you mean 'text'\?"):
+        import_chains(source, out, columns={"txt": "said"})
+
+
+def test_parquet_with_pictures_inside(out: Path, tmp_path: Path) -> None:
+    data = paint(tmp_path / "x.png", "red").read_bytes()
+    cells = [{"bytes": data, "path": "x.png"}, {"bytes": b"no", "path": None}]
+    rows = {"chain": ["a", "a"], "round": [1, 2], "caption": ["x", "y"], "image": cells}
+    pq.write_table(pa.table(rows), tmp_path / "t.parquet")
+    found = import_chains(tmp_path / "t.parquet", out)
+    assert (found.texts, found.pictures) == (2, 1)
+    assert found.rejected[0].place.line == 2
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 no PAR1")
+    with pytest.raises(ChainError, match="damaged, or no Parquet file"):
+        import_chains(tmp_path / "bad.parquet", tmp_path / "other")
+
+
+def make_generations(root: Path) -> None:
+    """Both kinds of chain, as UCF-UM has them, with damage among them."""
+    texts, images = root / "text-first", root / "image-first"
+    (texts / "gen-0").mkdir(parents=True)
+    images.mkdir()
+
+    def captions(path: Path, *rows: str) -> None:
+        path.write_text("filename,caption\n" + "\n".join(rows) + "\n", "utf-8")
+
+    captions(texts / "gen-0.csv", 'one.png,"a ship, at sea"', "two.png,a cat")
+    paint(texts / "gen-1" / "one.jpg", "blue")
+    paint(texts / "gen-1" / "two.png", "red")
+    captions(texts / "gen-2.csv", "one,a boat", "two,a dog")
+    (texts / "gen-3").mkdir()
+    (texts / "gen-3" / "one.png").write_text("broken")
+    paint(texts / "gen-3" / "two.png", "green")
+    captions(texts / "gen-4.csv", "one.png,a lake", "two.png,a fox", ",nobody", "one.png")
+    paint(images / "gen-0" / "one.png", "white")
+    captions(images / "gen-1.csv", "one.png,white")
+    paint(images / "gen-2" / "one.png", "grey")
+
+
+def test_generations(tmp_path: Path, out: Path) -> None:
+    make_generations(tmp_path / "data")
+    found = import_chains(tmp_path / "data", out)
+    reasons = [(str(reject.place), reject.reason.split(":")[0]) for reject in found.rejected]
+    assert reasons == [
+        (
+            "text-first/gen-3/one.png",
+            f"the picture is none of {reasons[0][1].split('none of ')[1]}",
+        ),
+        ("text-first/gen-4.csv, line 4", "the filename is missing"),
+        ("text-first/gen-4.csv, line 5", "the line has another number of cells"),
+    ]
+    assert (found.trajectories, found.texts, found.pictures) == (3, 5, 4)
+    assert states(out)["text-first", "one", 0] == {1: "a boat", 2: "a lake"}
+    with open_run(out) as run:
+        prompts = {row["id"]: row["kind"] for row in run.prompts()}
+        assert prompts == {"one (picture)": "image", "one": "text", "two": "text"}
+        steps = run.steps().to_pylist()
+        (first, second) = [row for row in steps if row["arm"] == "image-first"]
+        assert (first["role"], second["role"]) == ("captioner", "generator")
+        assert second["input_text"] == "white"
+        lost = [r for r in steps if r["arm"] == "text-first" and r["prompt"] == "one"][-1]
+        assert lost["input_image"] is None
+    assert examine(out) == []
+
+
+def test_chains_of_language_models(tmp_path: Path, out: Path) -> None:
+    root = tmp_path / "Results"
+    for seed in (1, 2):
+        folder = root / "gpt" / "rephrase" / "Length99" / f"seed_{seed}"
+        folder.mkdir(parents=True)
+        stories = [[f"told {seed}"], ["told again"]]
+        (folder / "output0.json").write_text(
+            json.dumps({"initial_story": "once", "stories": stories})
+        )
+    (folder / "output1.json").write_text("{")
+    (folder / "output2.json").write_text(json.dumps({"stories": [["a", "b"]]}))
+    found = import_chains(root, out)
+    assert [reject.what for reject in found.rejected] == ["file", "file"]
+    assert states(out) == {
+        ("gpt/rephrase", "Length99", 0): {1: "told 1", 2: "told again"},
+        ("gpt/rephrase", "Length99", 1): {1: "told 2", 2: "told again"},
+    }
+
+
+def test_the_same_again_changes_nothing(table: Write, out: Path) -> None:
+    source = table("chain,round,text\na,0,cat\na,1,x\na,?,y\n")
+    assert import_chains(source, out).fresh
+    with open_run(out) as run:
+        before = run.steps()
+    again = import_chains(source, out)
+    assert not again.fresh
+    assert len(again.rejected) == 1
+    with open_run(out) as run:
+        assert run.steps().equals(before)
+        assert len(run.sessions()) == 1
+    table("chain,round,text\na,0,cat\na,1,z\n")
+    with pytest.raises(ChainError, match=r"holds other chains, imported from chains.csv; choose"):
+        import_chains(source, out)
+    with open_run(out) as run:
+        assert run.steps().equals(before)
+
+
+def test_a_killed_import_goes_on(table: Write, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = table("chain,round,text\na,0,cat\na,1,x\nb,0,dog\nb,1,y\n")
+    record = driftloop.Run.record
+
+    def once(run: driftloop.Run, *parts: Any) -> None:
+        if run.trajectories():
+            raise KeyboardInterrupt
+        record(run, *parts)
+
+    monkeypatch.setattr(driftloop.Run, "record", once)
+    with pytest.raises(KeyboardInterrupt):
+        import_chains(source, out)
+    monkeypatch.undo()
+    assert len(states(out)) == 1
+    assert import_chains(source, out).fresh
+    assert len(states(out)) == 2
+    assert examine(out) == []
+
+
+def test_a_folder_that_holds_another_run(table: Write, out: Path) -> None:
+    from driftloop_toys.studies import toy_study
+
+    source = table("chain,round,text\na,0,cat\na,1,x\n")
+    driftloop.run(toy_study(), out, progress=False).close()
+    with pytest.raises(ChainError, match=r"holds a run that was played; choose .* --out"):
+        import_chains(source, out)
+    import_chains(source, out.parent / "imported")
+    with pytest.raises(StudyError, match=r"cannot be played on \(chains.csv, imported\)"):
+        driftloop.run(toy_study(), out.parent / "imported", progress=False)
+
+
+def test_sources_that_cannot_be_read(table: Write, out: Path, tmp_path: Path) -> None:
+    for name, text, match in (
+        ("a.pkl", "x", "can run code when it is opened"),
+        ("a.txt", "x", "not a kind of source"),
+        ("a.csv", "", "empty"),
+        ("a.csv", "round,round,text\n1,2,3\n", "two columns are called 'round'"),
+        ("a.csv", "chain,round,text\na,x,y\n", "no chain in it can be used; kept out: 1 times"),
+        ("a.jsonl", "", "no column says the round"),
+    ):
+        with pytest.raises(ChainError, match=match):
+            import_chains(table(text, name), out)
+    latin = table("", "l.csv")
+    latin.write_bytes("chain,round,text\na,1,caf\xe9\n".encode("latin-1"))
+    with pytest.raises(ChainError, match="--encoding latin-1"):
+        import_chains(latin, tmp_path / "l")
+    import_chains(latin, tmp_path / "l", encoding="latin-1")
+    assert list(states(tmp_path / "l").values()) == [{1: "caf\xe9"}]
+    with pytest.raises(ChainError, match="no such file"):
+        import_chains(tmp_path / "nowhere", out)
+    with create_run(out) as run:
+        assert len(run) == 0
+
+
+def test_so_much_damage_is_another_file(
+    table: Write, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("driftloop.chains._rows.MAX_REJECTED", 20)
+    source = table("chain,round,text\n" + "a,x,y\n" * 30)
+    with pytest.raises(ChainError, match="Is it the right file"):
+        import_chains(source, out)
+    monkeypatch.setattr("driftloop.chains._tables.MAX_ROWS", 20)
+    source = table("chain,round,text\n" + "".join(f"a,{n},y\n" for n in range(30)))
+    with pytest.raises(ChainError, match="more than 20 rows; split it"):
+        import_chains(source, out)
