@@ -58,7 +58,8 @@ def test_a_report_measures_with_what_is_chosen(clip: Path, run: Path) -> None:
     assert "colours in the same places" not in page
     assert "minilm" not in page
     # Two spellings of one encoder are measured once.
-    assert page.count("<h3>Captions: meaning, by tiny-clip") == 1
+    assert page.count(f"<dt>clip:{clip}#text</dt>") == 1
+    assert f"<dt>{clip}#text</dt>" not in page
     with open_run(run) as opened:
         kept = opened._db.execute("SELECT encoder, count(*) FROM embeddings GROUP BY 1").fetchall()
     assert len(kept) == 3
