@@ -179,18 +179,14 @@ def doctor(
 
 @app.command(name="import")
 def import_(
-    source: Annotated[
-        Path,
-        typer.Argument(help="A table, a folder of gen-N/ and gen-N.csv, or JSON chains."),
-    ],
+    source: Annotated[Path, typer.Argument(help="A table, a folder of gen-N, or JSON chains.")],
     folder: Annotated[Path, typer.Option("--out", "-o", help="The run folder to make.")],
     columns: Annotated[
         list[str] | None,
         typer.Option("--column", "-c", metavar="MEANING=NAME", help="What a column is called."),
     ] = None,
     images: Annotated[
-        Path | None,
-        typer.Option(help="Folder that paths of pictures start from [default: the source's]."),
+        Path | None, typer.Option(help="Where paths of pictures start [default: the source's].")
     ] = None,
     numbered: Annotated[
         str, typer.Option(help="What the round column counts: round, or step (half a round).")
@@ -276,12 +272,7 @@ def _parse_pair(pair: str, option: str, example: str) -> tuple[str, str]:
 def _print_imported(found: Imported) -> None:
     from .chains import REJECTED
 
-    said = "" if found.fresh else "nothing new: "
-    out.print(
-        f"{said}{found.trajectories:,} trajectories, {found.rounds:,} rounds, {found.texts:,} texts"
-        f" and {found.pictures:,} pictures in {found.folder}",
-        soft_wrap=True,
-    )
+    out.print(str(found), soft_wrap=True)
     for note in found.notes:
         out.print(Text.assemble(("note", "cyan"), f" {note}"), soft_wrap=True)
     for place, what, reason, _ in found.rejected[:5]:

@@ -15,7 +15,15 @@ from PIL import Image
 
 from driftloop.errors import StoreError
 from driftloop.steps import (
-    Call, Content, Failure, Output, Recorded, Role, Step, Trajectory, image_digest,
+    Call,
+    Content,
+    Failure,
+    Output,
+    Recorded,
+    Role,
+    Step,
+    Trajectory,
+    image_digest,
 )  # fmt: skip
 from driftloop.store import ImageFiles, Run, create_run, open_run
 from driftloop.store._schema import MIGRATIONS
