@@ -241,18 +241,14 @@ def doctor(
 
 @app.command(name="import")
 def import_(
-    source: Annotated[
-        Path,
-        typer.Argument(help="A table, a folder of gen-N/ and gen-N.csv, or JSON chains."),
-    ],
+    source: Annotated[Path, typer.Argument(help="A table, a folder of gen-N, or JSON chains.")],
     folder: Annotated[Path, typer.Option("--out", "-o", help="The run folder to make.")],
     columns: Annotated[
         list[str] | None,
         typer.Option("--column", "-c", metavar="MEANING=NAME", help="What a column is called."),
     ] = None,
     images: Annotated[
-        Path | None,
-        typer.Option(help="Folder that paths of pictures start from [default: the source's]."),
+        Path | None, typer.Option(help="Where paths of pictures start [default: the source's].")
     ] = None,
     numbered: Annotated[
         str, typer.Option(help="What the round column counts: round, or step (half a round).")

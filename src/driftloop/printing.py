@@ -93,12 +93,7 @@ def print_imported(found: Imported) -> None:
     """What an import brought, and what it kept out."""
     from .chains import REJECTED
 
-    said = "" if found.fresh else "nothing new: "
-    out.print(
-        f"{said}{found.trajectories:,} trajectories, {found.rounds:,} rounds, {found.texts:,} texts"
-        f" and {found.pictures:,} pictures in {found.folder}",
-        soft_wrap=True,
-    )
+    out.print(str(found), soft_wrap=True)
     for note in found.notes:
         out.print(Text.assemble(("note", "cyan"), f" {note}"), soft_wrap=True)
     for place, what, reason, _ in found.rejected[:5]:

@@ -83,6 +83,8 @@ def test_a_chain_of_texts(table: Write, out: Path) -> None:
     assert "no pictures" in page
     assert 'id="mosaic"' not in page
     assert "seed not known" in page
+    assert "Nothing was cut" not in page
+    assert "Every random number" not in page
     assert "nan" not in page.lower().split()
 
 

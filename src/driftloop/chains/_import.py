@@ -42,6 +42,14 @@ class Imported(NamedTuple):
     fresh: bool
     """False where the folder held all of it already."""
 
+    def __str__(self) -> str:
+        """All of it in a line, but for what was kept out."""
+        return (
+            f"{'' if self.fresh else 'nothing new: '}{self.trajectories:,} trajectories, "
+            f"{self.rounds:,} rounds, {self.texts:,} texts and {self.pictures:,} pictures in "
+            f"{self.folder}"
+        )
+
 
 def import_chains(
     source: str | PathLike[str],

@@ -117,7 +117,7 @@ class DiffusersBackend:
             pipeline=_pipeline.dress(pipeline, settings.scheduler),
             weights=pipeline,
             options=options,
-            facts=settings.model_dump(include=DECIDING, exclude_defaults=True),
+            decided=settings.model_dump(include=DECIDING, exclude_defaults=True),
             device=_torch.pick_device(settings.device),
             batch_size=settings.batch_size or 1,
             located=located,
@@ -133,7 +133,7 @@ class DiffusersGenerator:
     """The pipeline as loaded, kept for those who share its weights."""
     options: dict[str, Any]
     """What it is called with."""
-    facts: dict[str, Any]
+    decided: dict[str, Any]
     """Settings that decide its outputs and are not among the options."""
     device: Any
     batch_size: int
@@ -149,7 +149,7 @@ class DiffusersGenerator:
             str(self.pipeline.dtype),
             self.device.type,
             self.batch_size,
-            *sorted(self.facts.items()),
+            *sorted(self.decided.items()),
         )
 
     def resized(self, batch_size: int) -> DiffusersGenerator:

@@ -84,6 +84,11 @@ class Material:
         kinds: tuple[Kind, ...] = ("text", "image")
         return frozenset(k for k in kinds if any(track.states(k) for track in self.tracks))
 
+    @cached_property
+    def elsewhere(self) -> int:
+        """Steps that were played elsewhere, of which little is known."""
+        return int(self.steps["started"].null_count)
+
     def of_arm(self, arm: str) -> list[Track]:
         """An arm's trajectories."""
         return [track for track in self.tracks if track.name.arm == arm]

@@ -18,29 +18,13 @@ from ..seeds import digest as hash_of
 from ..steps import Batch, Content, Failure, Output, Recorded, Step, Trajectory
 from ._images import ImageFiles
 from ._schema import connect
+from ._table import steps_of, steps_table
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
 DATABASE = "driftloop.sqlite"
-
-_COLUMNS = (
-    "arm", "prompt", "twin", "step", "round", "role", "model", "input_text", "input_image", "text",
-    "image", "seed", "tokens_read", "tokens_cut", "cut_text", "flags", "started", "seconds",
-    "shared", "fingerprint", "call",
-)  # fmt: skip
-
-_STEPS = """
-SELECT t.arm, t.prompt, t.twin, s.step, s.round, s.role, s.model,
-       CASE c.input_kind WHEN 'text' THEN c.input END,
-       CASE c.input_kind WHEN 'image' THEN c.input END,
-       CASE c.output_kind WHEN 'text' THEN c.output END,
-       CASE c.output_kind WHEN 'image' THEN c.output END,
-       c.seed, c.tokens_read, c.tokens_cut, c.cut_text, c.flags,
-       c.started, c.seconds, s.shared, c.fingerprint, s.call
-FROM steps s JOIN trajectories t ON t.id = s.trajectory JOIN calls c ON c.key = s.call
-"""
 
 
 class Run:
@@ -95,29 +79,7 @@ class Run:
             trajectory before), ``fingerprint`` (of the player) and ``call``. Inputs, seeds and
             times are null where a step was played elsewhere and they are not known.
         """
-        import pyarrow as pa
-
-        text, count, number = pa.string(), pa.int64(), pa.float64()
-        label = pa.dictionary(pa.int32(), pa.string())
-        kinds = (
-            label, label, count, count, count, label, label, text, text, text, text, count, count,
-            count, text, pa.list_(text), number, number, pa.bool_(), label, text,
-        )  # fmt: skip
-        columns = dict(zip(_COLUMNS, kinds, strict=True))
-        rows = self._db.execute(_STEPS + " ORDER BY t.arm, t.prompt, t.twin, s.step")
-        data: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)] or [
-            [] for _ in columns
-        ]
-        named = dict(zip(columns, data, strict=True))
-        named["flags"] = [json.loads(flags) for flags in named["flags"]]
-        named["shared"] = [bool(value) for value in named["shared"]]
-        arrays = []
-        for name, kind in columns.items():
-            if kind == label:
-                arrays.append(pa.array(named[name], text).dictionary_encode())
-            else:
-                arrays.append(pa.array(named[name], kind))
-        return pa.table(arrays, names=list(columns))
+        return steps_table(self._db)
 
     def trajectories(self) -> list[Trajectory]:
         """Every trajectory that has begun or failed, by arm, prompt and twin."""
@@ -125,14 +87,7 @@ class Run:
 
     def steps_of(self, trajectory: Trajectory) -> list[dict[str, Any]]:
         """One trajectory's steps in order, with the columns of :meth:`steps`."""
-        cursor = self._db.execute(
-            _STEPS + " WHERE s.trajectory = ? ORDER BY s.step", (self._trajectories[trajectory],)
-        )
-        rows = [dict(zip(_COLUMNS, row, strict=True)) for row in cursor]
-        return [
-            {**row, "flags": json.loads(row["flags"]), "shared": bool(row["shared"])}
-            for row in rows
-        ]
+        return steps_of(self._db, self._trajectories[trajectory])
 
     def image(self, digest: str) -> Image.Image:
         """A picture, exactly as the next player received it."""
