@@ -151,7 +151,7 @@ def generator_section(name: str, figures: dict[str, Any]) -> str:
         [[title, share(figure)] for title, figure in figures["words"].items()],
     )
     return f"""{n:,} captions that tell the whole scene. {figures["seconds"]:.3f} s a picture in
-batches of 16 on 2 CPU cores. Blank pictures: {share(figures["blank"])}.
+batches of 16, on one core of a busy machine. Blank pictures: {share(figures["blank"])}.
 
 {found}
 {by_figure(columns)}
@@ -181,8 +181,8 @@ def captioner_section(figures: dict[str, Any]) -> str:
         "of the unusual, 10 words": figures["unusual, 10 words"],
     }
     odd, plain = figures["surprise"]["unusual"], figures["surprise"]["faithful"]
-    return f"""{n:,} pictures. A caption took {1000 * figures["seconds"]:.0f} ms in batches of 32 on
-2 CPU cores.
+    return f"""{n:,} pictures. A caption took {1000 * figures["seconds"]:.0f} ms in batches of 32,
+on one core of a busy machine.
 
 {by_figure(columns)}
 {budgets(figures)}
