@@ -113,7 +113,9 @@ def captions_sheet(name: str) -> None:
 def trajectories_sheet() -> None:
     """One trajectory of each generator with each captioner, from the same prompt and seeds."""
     names = (*GENERATORS, *CAPTIONERS)
-    models = {name: {**SETTINGS[name], "path": f"bundled:{name}"} for name in names}
+    # As many as play together: a larger micro-batch would be padding.
+    own = {"batch_size": len(CAPTIONERS)}
+    models = {n: {**SETTINGS[n], **own, "path": f"bundled:{n}"} for n in names}
     for name in CAPTIONERS:
         models[name] |= {"words": 20, "instruction": FAITHFUL + " in at most {words} words."}
         models[name] |= {"temperature": 0.7}
