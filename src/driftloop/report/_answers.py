@@ -92,6 +92,9 @@ def answer(material: Material, drifts: Sequence[Drift]) -> list[Answer]:
         horizon = max(ending.rounds for _, ending in seen)
         kind = "undecided" if not different else different.pop() if len(different) == 1 else "mixed"
         robust = kind not in ("mixed", "undecided") and len(decided) >= 2
+        if len(decided) == 1 < len(kinds):
+            # One voice among several is no verdict; the table shows it.
+            kind = "undecided"
         means = MEANS.get(kind, "It depends on what one looks at.")
         if kind == "undecided":
             means = f"{means} {_why_undecided(seen[0][1])}"
@@ -104,11 +107,15 @@ def _sure(kind: str, decided: Sequence[str], kinds: Sequence[str]) -> str:
     if kind == "mixed":
         listed = ", ".join(f"{decided.count(k)} say {k}" for k in dict.fromkeys(decided))
         return f"Not robust: of {count(len(kinds), 'encoder')} {listed}"
+    if kind == "undecided" and decided:
+        return (
+            f"One encoder of {len(kinds)} says that it {decided[0]}; a claim wants two that agree"
+        )
     if kind == "undecided":
         return f"None of {count(len(kinds), 'encoder')} can tell"
     if len(decided) >= 2:
         return f"Robust: {count(len(decided), 'encoder')} of {len(kinds)} agree, none contradicts"
-    return f"Not robust: one encoder of {len(kinds)} can tell"
+    return "Not robust: there is one encoder only"
 
 
 def _why_undecided(ending: Ending) -> str:
