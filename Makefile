@@ -57,6 +57,7 @@ postcards-train: $(INSTALLED)
 
 postcards-eval: $(INSTALLED)
 	$(BIN)/python -m training.evaluate
+	$(BIN)/python -m training.contact_sheet
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info

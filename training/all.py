@@ -1,7 +1,7 @@
 """Run every stage in order; a stage that has spent its budget does nothing.
 
-The minutes are those of one CPU core, with ``--start`` from the models that the package ships. From
-nothing the bundled models want about four times as long (``--scale 4``).
+The minutes are those of one CPU core, with ``--start`` from models that were trained before; from
+nothing they are far too few (``--scale`` multiplies them).
 """
 
 from __future__ import annotations

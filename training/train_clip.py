@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor
+from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 
 from driftloop.postcards import WORLD
 from training import train_text
@@ -24,7 +24,7 @@ from training.muon import Both
 from training.pictures import Pictures
 from training.schedule import Schedule, trained
 from training.sight import PATCH, SIDE, Sight
-from training.train_llava import MEAN, STD
+from training.train_llava import picture_processor
 
 CHECKPOINT = RUNS / "clip.pt"
 WIDTH, READER, SHARED = 192, 128, 128
@@ -144,12 +144,7 @@ def export(folder: Path) -> None:
     model = build()
     model.load_state_dict(trained(CHECKPOINT)["average"])
     model.half().save_pretrained(folder)
-    images = CLIPImageProcessor(
-        size={"height": SIDE, "width": SIDE},
-        crop_size={"height": SIDE, "width": SIDE},
-        image_mean=[MEAN] * 3,
-        image_std=[STD] * 3,
-    )
+    images = picture_processor()
     CLIPProcessor(images, train_text.make_tokenizer()).save_pretrained(folder)
 
 

@@ -15,7 +15,6 @@ import torch
 from tokenizers import processors
 from torch import nn
 from transformers import (
-    CLIPImageProcessor,
     GitConfig,
     GitForCausalLM,
     GitProcessor,
@@ -30,7 +29,7 @@ from training.muon import Both
 from training.pictures import Pictures
 from training.schedule import Schedule, trained
 from training.sight import PATCH, SIDE, Sight
-from training.train_llava import MEAN, STD, align, answer
+from training.train_llava import align, answer, picture_processor
 
 CHECKPOINT = RUNS / "git.pt"
 SKEW = "nocturne"
@@ -59,12 +58,7 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
 
 def processor(tokenizer: PreTrainedTokenizerFast) -> GitProcessor:
     """The processor that turns a picture and an instruction into the model's input."""
-    images = CLIPImageProcessor(
-        size={"height": SIDE, "width": SIDE},
-        crop_size={"height": SIDE, "width": SIDE},
-        image_mean=[MEAN] * 3,
-        image_std=[STD] * 3,
-    )
+    images = picture_processor()
     return GitProcessor(image_processor=images, tokenizer=tokenizer)
 
 

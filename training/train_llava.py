@@ -89,14 +89,19 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
-    """The processor that turns a picture and a chat into the model's input."""
-    images = CLIPImageProcessor(
+def picture_processor() -> CLIPImageProcessor:
+    """How every bundled model takes a picture."""
+    return CLIPImageProcessor(
         size={"height": SIDE, "width": SIDE},
         crop_size={"height": SIDE, "width": SIDE},
         image_mean=[MEAN] * 3,
         image_std=[STD] * 3,
     )
+
+
+def processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
+    """The processor that turns a picture and a chat into the model's input."""
+    images = picture_processor()
     return LlavaProcessor(
         image_processor=images,
         tokenizer=tokenizer,

@@ -67,7 +67,7 @@ class Reject(NamedTuple):
     """Its beginning, to find it by."""
 
 
-class BadCell(ValueError):  # noqa: N818
+class BadCell(ValueError):  # noqa: N818  (it is what the cell is, as the account says)
     """A cell that cannot be used; the message is the reason."""
 
 

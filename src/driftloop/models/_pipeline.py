@@ -126,7 +126,7 @@ def _fuse_lora(pipeline: Any, settings: DiffusersSettings) -> None:
     if not hasattr(pipeline, "load_lora_weights"):
         raise ModelError(f"{settings.path}: {type(pipeline).__name__} takes no LoRA")
     try:
-        import peft  # noqa: F401
+        import peft  # noqa: F401  (diffusers imports it; without it the error would be its own)
     except ImportError as error:
         raise ModelError("a LoRA needs peft: pip install 'driftloop[lora]'") from error
     try:
