@@ -8,7 +8,6 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +33,7 @@ from training.data import BUDGETS
 from training.players import CAPTIONERS, GENERATORS, UNUSUAL, captioner, cast, play
 from training.reader import objects_drawn
 from training.render import render
+from training.siblings import others, with_object
 from training.tally import Tally, share_of, totals
 from training.train_git import SKEW
 from training.wordnet import other_names
@@ -200,17 +200,12 @@ def eye_finds(scenes: Sequence[Scene], pictures: Sequence[Image.Image]) -> dict[
 
 def alternatives(scene: Scene, at: int, rng: random.Random) -> list[str]:
     """Captions in the same words of the scene and of ones with another object at one place."""
-    thing = scene.objects[at]
-    taken = {other.name for other in scene.objects}
-    sky = WORLD.things[thing.name].sky
-    others = [n for n, t in WORLD.things.items() if t.sky == sky and n not in taken]
     wording = rng.random()
-    texts = []
-    for name in (thing.name, *rng.choices(others, k=CHOICES - 1)):
-        objects = (*scene.objects[:at], replace(thing, name=name), *scene.objects[at + 1 :])
-        told = replace(scene, objects=objects)
-        texts.append(caption(told, FULL, random.Random(wording), plain=1.0))
-    return texts
+    names = (scene.objects[at].name, *rng.choices(others(scene, at), k=CHOICES - 1))
+    return [
+        caption(with_object(scene, at, name), FULL, random.Random(wording), plain=1.0)
+        for name in names
+    ]
 
 
 def prior_figures(name: str, n: int) -> Figures:

@@ -10,6 +10,7 @@ import torch
 from driftloop.postcards import Scene, World, sample_scene
 from training import assemble
 from training.render import render
+from training.siblings import sibling
 
 
 class Pictures:
@@ -27,9 +28,24 @@ class Pictures:
 
     def draw(self, size: int) -> tuple[torch.Tensor, list[Scene]]:
         """Pictures (size, 3, 128, 128) in [-1, 1], and the scenes they are of."""
-        scenes = [sample_scene(self.rng, split="train", world=self.world) for _ in range(size)]
+        scenes = self._scenes(size)
+        return self._of(scenes), scenes
+
+    def draw_siblings(self, size: int) -> tuple[torch.Tensor, list[Scene]]:
+        """As `draw`, each scene followed by one that differs from it in one thing."""
+        pairs = ((scene, sibling(scene, self.rng)) for scene in self._scenes(size // 2))
+        scenes = [scene for pair in pairs for scene in pair]
+        return self._of(scenes), scenes
+
+    def _scenes(self, count: int) -> list[Scene]:
+        return [sample_scene(self.rng, split="train", world=self.world) for _ in range(count)]
+
+    def _of(self, scenes: list[Scene]) -> torch.Tensor:
         pictures = torch.from_numpy(np.stack([render(scene) for scene in scenes]))
-        return self._worn(pictures.permute(0, 3, 1, 2).float() / 127.5 - 1).clone(), scenes
+        # Who is worn is drawn anew for every batch: siblings must not differ in that as a rule.
+        order = torch.randperm(len(scenes), generator=self.noise)
+        worn = self._worn(pictures[order].permute(0, 3, 1, 2).float() / 127.5 - 1)
+        return worn[order.argsort()].clone()
 
     @torch.inference_mode()
     def _worn(self, pictures: torch.Tensor) -> torch.Tensor:
@@ -37,7 +53,7 @@ class Pictures:
         with torch.autocast("cpu", torch.bfloat16):
             z = self.vae.encoder(pictures[:drawn].contiguous(memory_format=torch.channels_last))
             z = z.float()
-            strength = 0.7 * torch.rand(drawn, 1, 1, 1, generator=self.noise)
+            strength = 0.4 * torch.rand(drawn, 1, 1, 1, generator=self.noise)
             z = z + strength * torch.randn(z.shape, generator=self.noise)
             decoded = self.vae.decoder(z.contiguous(memory_format=torch.channels_last))
         pictures[:drawn] = decoded.float().clamp(-1, 1)

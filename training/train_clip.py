@@ -2,7 +2,9 @@
 
 It judges what others draw and say: pictures against pictures, texts against texts, pictures against
 texts. Contrastive, with both towers also asked what they see and read, which on few samples teaches
-more than the contrast does.
+more than the contrast does. Every batch holds each scene beside one that differs from it in one
+thing only: among strangers alone a setting is enough to tell scenes apart, and objects are not
+looked at.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import torch
 from torch import nn
 from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 
-from driftloop.postcards import WORLD
+from driftloop.postcards import WORLD, Scene, caption
 from training import train_text
 from training.common import RUNS
 from training.data import prompt
@@ -81,6 +83,15 @@ class Helpers(nn.Module):
         return loss
 
 
+def tell_apart(scene: Scene, other: Scene, rng: random.Random) -> tuple[str, str]:
+    """Captions of two siblings; half the time in the same words but for what differs."""
+    if rng.random() < 0.5:
+        return prompt(scene, rng, rough=0.25, full=0.5), prompt(other, rng, rough=0.25, full=0.5)
+    wording, words = rng.random(), rng.choice((20, 30, 40, 60))
+    first, second = (caption(s, words, random.Random(wording)) for s in (scene, other))
+    return first, second
+
+
 def main() -> None:
     """Train, or go on training, for a budget of minutes."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -111,8 +122,12 @@ def main() -> None:
     pictures = Pictures(WORLD.tempered(0.7), 7000 + schedule.step)
     rng = random.Random(7500 + schedule.step)
     for _ in schedule:
-        pixels, scenes = pictures.draw(args.batch)
-        texts = [prompt(scene, rng, rough=0.25, full=0.5) for scene in scenes]
+        pixels, scenes = pictures.draw_siblings(args.batch)
+        texts = [
+            text
+            for pair in zip(scenes[::2], scenes[1::2], strict=True)
+            for text in tell_apart(*pair, rng)
+        ]
         read = tokenizer(
             texts, padding="longest", truncation=True, max_length=77, return_tensors="pt"
         )
