@@ -11,11 +11,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-STARTABLE = ("train_autoencoder", "train_text", "train_llava", "train_unet --stretch objects")
 STAGES = (
     ("pictograms", None),
     ("wordnet", None),
-    ("train_autoencoder", 18),
+    ("train_autoencoder --stretch whole", 18),
+    ("train_autoencoder --stretch decoder", 6),
     ("train_text", 18),
     ("train_llava", 28),
     ("train_git", 26),
@@ -24,7 +24,6 @@ STAGES = (
     ("train_unet --stretch prior", 25),
     ("train_unet --stretch nocturne", 14),
     ("train_turbo", 25),
-    ("train_decoder", 16),
     ("export", None),
     ("evaluate", None),
     ("contact_sheet", None),
@@ -35,19 +34,27 @@ def main() -> None:
     """Run the stages, from one of them on if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     names = [name for name, _ in STAGES]
+    trained = [name for name, minutes in STAGES if minutes]
     parser.add_argument("--from", dest="first", choices=names, help="skip the stages before this")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on all training times")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
         "--start", type=Path, help="begin with the models in this folder instead of nothing"
     )
+    parser.add_argument(
+        "--keep",
+        nargs="+",
+        default=[],
+        choices=trained,
+        help="stages that spend no time: what they start from is kept as it is",
+    )
     args = parser.parse_args()
     for name, minutes in STAGES[names.index(args.first) if args.first else 0 :]:
-        stage, *options = name.split()
-        command = [sys.executable, "-m", f"training.{stage}", *options]
+        command = [sys.executable, "-m", f"training.{name.split()[0]}", *name.split()[1:]]
         if minutes is not None:
-            command += ["--minutes", str(minutes * args.scale), "--threads", str(args.threads)]
-            if args.start and name in STARTABLE:
+            budget = 0 if name in args.keep else minutes * args.scale
+            command += ["--minutes", str(budget), "--threads", str(args.threads)]
+            if args.start:
                 command += ["--start", str(args.start)]
         print("+", " ".join(command), flush=True)
         subprocess.run(command, check=True)

@@ -12,7 +12,7 @@ from diffusers import (
 )
 from torch import nn
 
-from training import train_autoencoder, train_decoder, train_text
+from training import train_autoencoder, train_text
 from training.schedule import trained
 
 SCHEDULE = {
@@ -26,28 +26,20 @@ SCHEDULE = {
 
 
 def autoencoder() -> AutoencoderTiny:
-    """The trained autoencoder (averaged weights), with its wide decoder once there is one."""
-    weights = trained(train_autoencoder.CHECKPOINT)["average"]
-    if train_decoder.CHECKPOINT.exists():
-        model = train_decoder.build()
-        encoder = {k: v for k, v in weights.items() if k.startswith("encoder.")}
-        wide = trained(train_decoder.CHECKPOINT)["average"]
-        weights = encoder | {f"decoder.{key}": value for key, value in wide.items()}
-    else:
-        model = train_autoencoder.build()
-    model.load_state_dict(weights)
+    """The trained autoencoder (averaged weights), of the last stretch that there is."""
+    decoder = train_autoencoder.checkpoint("decoder")
+    last = decoder if decoder.exists() else train_autoencoder.checkpoint("whole")
+    model = train_autoencoder.build()
+    model.load_state_dict(trained(last)["average"])
     return model.eval().requires_grad_(False)
 
 
-def text_encoders() -> tuple[train_text.CLIPTokenizer, tuple[nn.Module, nn.Module]]:
-    """The tokenizer and the two trained text encoders."""
-    state = trained(train_text.CHECKPOINT)
+def text_encoders() -> tuple[train_text.CLIPTokenizer, nn.ModuleList]:
+    """The tokenizer and the two trained text encoders (averaged weights)."""
     tokenizer = train_text.make_tokenizer()
     encoders = train_text.build(tokenizer)
-    nn.ModuleList([*encoders, train_text.Heads()]).load_state_dict(state["model"])
-    for encoder in encoders:
-        encoder.eval().requires_grad_(False)
-    return tokenizer, encoders
+    encoders.load_state_dict(trained(train_text.CHECKPOINT)["average"])
+    return tokenizer, encoders.eval().requires_grad_(False)
 
 
 def unet() -> UNet2DConditionModel:

@@ -6,48 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from driftloop.postcards import SETTINGS, WORLD, bundled_names
-from training import (
-    train_autoencoder,
-    train_clip,
-    train_decoder,
-    train_git,
-    train_llava,
-    train_text,
-    train_turbo,
-    train_unet,
-)
 from training.card_texts import ABOUT, FAILURES, LICENCE, METHOD
-from training.common import load
 from training.export import EXPORTS, WEIGHTS
 from training.players import CAPTIONERS, GENERATORS
+from training.record import read
 
 DOCS = Path(__file__).parents[1] / "docs"
-STAGES = {
-    "autoencoder": train_autoencoder.CHECKPOINT,
-    "decoder": train_decoder.CHECKPOINT,
-    "text encoders": train_text.CHECKPOINT,
-    "UNet, objects": train_unet.checkpoint("objects"),
-    "UNet, prior": train_unet.checkpoint("prior"),
-    f"UNet, {train_turbo.SKEW}": train_unet.checkpoint(train_turbo.SKEW),
-    "UNet, distilled": train_turbo.CHECKPOINT,
-    "postcard-llava": train_llava.CHECKPOINT,
-    "postcard-git": train_git.CHECKPOINT,
-    "postcard-clip": train_clip.CHECKPOINT,
-}
-STAGES_OF = {
-    "postcard-sdxl": ("autoencoder", "decoder", "text encoders", "UNet, objects", "UNet, prior"),
-    "postcard-turbo": (
-        "autoencoder",
-        "decoder",
-        "text encoders",
-        "UNet, objects",
-        f"UNet, {train_turbo.SKEW}",
-        "UNet, distilled",
-    ),
-    "postcard-llava": ("postcard-llava",),
-    "postcard-git": ("postcard-git",),
-    "postcard-clip": ("postcard-clip",),
-}
 
 
 def share(figure: dict[str, float]) -> str:
@@ -92,16 +56,14 @@ def budgets(figures: dict[str, Any]) -> str:
 
 
 def lengths(name: str) -> str:
-    """How long each part of a model was trained, from its checkpoint."""
+    """How long each part of a model was trained, from the record beside its weights."""
     lines = []
-    for stage in STAGES_OF[name]:
-        state = load(STAGES[stage])
-        if state:
-            samples = state["step"] * state["batch"]
-            start = state.get("start", "the weights before it")
+    for part, stretches in read(WEIGHTS / name).items():
+        for s in stretches:
+            threads = "one thread" if s.threads == 1 else f"{s.threads} threads"
             lines.append(
-                f"* {stage}: {state['step']:,} steps of {state['batch']} ({samples:,} samples), "
-                f"{state['spent'] / 60:.0f} minutes of one CPU core, starting from {start}\n"
+                f"* {part}, {s.name}: {s.steps:,} steps of {s.batch} ({s.steps * s.batch:,} "
+                f"samples), {s.minutes:.0f} minutes on {threads}, starting from {s.start}\n"
             )
     return "".join(lines)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 
 RUNS = Path(__file__).parent / "runs"
 
@@ -45,15 +46,29 @@ def load(path: Path) -> dict[str, Any] | None:
     return torch.load(path, map_location="cpu", weights_only=False)
 
 
-def starting_point(parser: argparse.ArgumentParser) -> None:
-    """Add the option to start from exported weights instead of nothing."""
+def options(
+    description: str | None, *, minutes: float, batch: int, rate: float
+) -> argparse.ArgumentParser:
+    """The options that every stage has."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--minutes", type=float, default=minutes, help="over all sittings")
+    parser.add_argument("--batch", type=int, default=batch, help="samples a step")
+    parser.add_argument("--rate", type=float, default=rate, help="peak learning rate")
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
         "--start",
         type=Path,
         metavar="FOLDER",
         help="start from the models in this folder (as training.export writes them), not from "
-        "nothing; a checkpoint that is there already comes first",
+        "nothing; with --minutes 0 they are kept as they are; a checkpoint that is there already "
+        "comes first",
     )
+    return parser
+
+
+def weights_in(file: Path) -> dict[str, torch.Tensor]:
+    """Exported weights, in single precision."""
+    return {key: value.float() for key, value in load_file(file).items()}
 
 
 def stopping() -> list[int]:

@@ -11,11 +11,27 @@ from pathlib import Path
 
 import torch
 
-from training import assemble, train_clip, train_git, train_llava, train_turbo, train_unet
+from training import (
+    assemble,
+    train_autoencoder,
+    train_clip,
+    train_git,
+    train_llava,
+    train_text,
+    train_turbo,
+    train_unet,
+)
 from training.common import milestone
+from training.record import history, write
 from training.schedule import trained
 
 WEIGHTS = Path(__file__).parents[1] / "src" / "driftloop" / "postcards" / "weights"
+
+
+SHARED = {
+    "autoencoder": train_autoencoder.checkpoint("decoder"),
+    "text encoders": train_text.CHECKPOINT,
+}
 
 
 def export_generator(folder: Path, *, checkpoint: Path, few_steps: bool) -> None:
@@ -28,6 +44,14 @@ def export_generator(folder: Path, *, checkpoint: Path, few_steps: bool) -> None
     config.write_text(json.dumps(kept, indent=2) + "\n")
 
 
+PARTS: dict[str, dict[str, Path]] = {
+    "postcard-sdxl": {**SHARED, "UNet": train_unet.checkpoint("prior")},
+    "postcard-turbo": {**SHARED, "UNet": train_turbo.CHECKPOINT},
+    "postcard-llava": {"LLaVA": train_llava.CHECKPOINT},
+    "postcard-git": {"GIT": train_git.CHECKPOINT},
+    "postcard-clip": {"CLIP": train_clip.CHECKPOINT},
+}
+"""The checkpoint of each part of each model."""
 EXPORTS: dict[str, Callable[[Path], None]] = {
     "postcard-sdxl": partial(
         export_generator, checkpoint=train_unet.checkpoint("prior"), few_steps=False
@@ -49,6 +73,8 @@ def main() -> None:
         folder, part = WEIGHTS / name, WEIGHTS / f"{name}.part"
         shutil.rmtree(part, ignore_errors=True)
         job(part)
+        parts = {key: history(trained(path)) for key, path in PARTS[name].items()}
+        write(part, parts)
         card = folder / "README.md"
         if card.exists():
             shutil.copy(card, part / "README.md")

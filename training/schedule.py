@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from training.common import Average, cosine, load, milestone, save, stopping
+from training.record import Stretch
 
 RAMP = 50
 """Steps over which the rate rises after each start, when the optimiser knows nothing yet."""
@@ -35,7 +36,9 @@ class Schedule:
         rate: Peak learning rate.
         batch: Samples a step, for the record.
         beside: Helpers that are trained along and kept in the checkpoint.
+        name: What the stretch is called in the record of the weights.
         start: Where the weights come from, for the record.
+        before: The stretches that made what it starts from.
     """
 
     def __init__(
@@ -48,14 +51,16 @@ class Schedule:
         rate: float,
         batch: int,
         beside: nn.Module | None = None,
+        name: str = "whole",
         start: str = "nothing",
+        before: Sequence[Stretch] = (),
         decay: float = 0.998,
     ) -> None:
         self.path, self.model, self.optimiser = path, model, optimiser
         self.budget, self.peak, self.batch = minutes * 60, rate, batch
         self.beside = beside or nn.Module()
         self.average = Average(model, decay)
-        self.start = start
+        self.name, self.start, self.before = name, start, list(before)
         self.spent, self.step = 0.0, 0
         if state := load(path):
             model.load_state_dict(state["model"])
@@ -63,6 +68,7 @@ class Schedule:
             optimiser.load_state_dict(state["optimiser"])
             self.average.weights, self.average.steps = state["average"], state["step"]
             self.spent, self.step, self.start = state["spent"], state["step"], state["start"]
+            self.before = [Stretch(*stretch) for stretch in state["before"]]
         self.first = self.step
         self.losses: dict[str, list[float]] = defaultdict(list)
 
@@ -84,8 +90,9 @@ class Schedule:
                 saved = now
                 self._save()
         self._save()
-        name = self.path.stem
-        milestone(f"{name}: {self.step} steps of {self.batch}, {self._recent(4 * LOG_EVERY)}")
+        milestone(
+            f"{self.path.stem}: {self.step} steps of {self.batch}, {self._recent(4 * LOG_EVERY)}"
+        )
 
     def descend(self, loss: torch.Tensor, **parts: torch.Tensor | float) -> None:
         """Take one step down a loss, and note it with its parts."""
@@ -117,7 +124,10 @@ class Schedule:
             spent=self.spent,
             step=self.step,
             batch=self.batch,
+            threads=torch.get_num_threads(),
+            name=self.name,
             start=self.start,
+            before=[tuple(stretch) for stretch in self.before],
         )
 
 

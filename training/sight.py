@@ -20,16 +20,27 @@ class Sight(nn.Module):
     A caption names what it likes in the order it likes, which teaches the tower slowly what
     stands where. Asking every patch does it at once, and puts what, how and where into the very
     token that a language model attends to.
+
+    Args:
+        tower: Whose last hidden states (n, 1 + patches, width) are read.
+        width: Of the tower.
     """
 
-    def __init__(self, width: int = 192) -> None:
+    def __init__(self, tower: nn.Module, width: int = 192) -> None:
         super().__init__()
+        self.seen: list[torch.Tensor] = []
+        tower.register_forward_hook(
+            lambda module, given, result: self.seen.__setitem__(
+                slice(None), [result.last_hidden_state]
+            )
+        )
         self.parts = (len(NAMES) + 1, len(FORMS), len(PLACES), len(TINTS))
         self.patch = nn.Linear(width, sum(self.parts))
         self.overall = nn.Linear(width, sum(SETTING_SIZES))
 
-    def forward(self, seen: torch.Tensor, scenes: Sequence[Scene]) -> torch.Tensor:
-        """The loss of reading these scenes off these features, (n, 1 + patches, width)."""
+    def forward(self, scenes: Sequence[Scene]) -> torch.Tensor:
+        """The loss of reading these scenes off what the tower has just made of their pictures."""
+        seen = self.seen.pop()
         features = nn.functional.layer_norm(seen[:, 1:], seen.shape[-1:])
         ce = nn.functional.cross_entropy
         setting = label(scenes).setting

@@ -1,31 +1,45 @@
-"""Train the autoencoder: 128 x 128 x 3 to 16 x 16 x 8 and back."""
+"""Train the autoencoder: 128 x 128 x 3 to 16 x 16 x 8 and back.
+
+In two stretches. First the whole of it. Then the decoder alone, which may go on at any time: the
+encoder and its latents, which the UNet is trained on, stay as they are. It learns from latents with
+some noise, as a diffusion model will give it.
+"""
 
 from __future__ import annotations
 
-import argparse
 import random
-import time
+from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny
-from PIL import Image
-from safetensors.torch import load_file
 
 from driftloop.postcards import WORLD, sample_scene
-from training.common import RUNS, Average, cosine, load, milestone, save, starting_point
+from training.common import RUNS, options, weights_in
+from training.record import history, read
 from training.render import render
+from training.schedule import Schedule, trained
 
-CHECKPOINT = RUNS / "autoencoder.pt"
+NOISE = {"whole": 0.08, "decoder": 0.12}
+"""Standard deviation of what is added to latents, whose own is about 1. A decoder that forgives
+small errors in the latents forgives the diffusion model too."""
 EVEN = WORLD.tempered(0.3)
 """What is rare has to be kept as sharp as what is not."""
 
 
-def build(decoder: int = 48) -> AutoencoderTiny:
-    """No blocks at full resolution: on CPU they would cost more than all the rest."""
+def checkpoint(stretch: str) -> Path:
+    """Where a stretch keeps its state."""
+    return RUNS / f"autoencoder-{stretch}.pt"
+
+
+def build() -> AutoencoderTiny:
+    """No blocks at full resolution: on CPU they would cost more than all the rest.
+
+    The decoder is the wider half: it runs once a picture, the UNet many times.
+    """
     return AutoencoderTiny(
         encoder_block_out_channels=(48,) * 4,
-        decoder_block_out_channels=(decoder,) * 4,
+        decoder_block_out_channels=(64,) * 4,
         num_encoder_blocks=(0, 1, 2, 2),
         num_decoder_blocks=(3, 3, 1, 0),
         latent_channels=8,
@@ -63,18 +77,6 @@ def _tensor(pictures: np.ndarray) -> torch.Tensor:
     return tensor.contiguous(memory_format=torch.channels_last)
 
 
-def loss_of(model: AutoencoderTiny, x: torch.Tensor) -> tuple[torch.Tensor, float]:
-    """Reconstruction error, more of it where the picture has edges, and a unit-variance pull."""
-    with torch.autocast("cpu", torch.bfloat16):
-        z = model.encoder(x)
-        # A decoder that forgives small errors in the latents forgives the diffusion model too.
-        y = model.decoder(z + 0.08 * torch.randn_like(z))
-    fit, error = error_of(y.float(), x)
-    mean, std = z.float().mean((0, 2, 3)), z.float().std((0, 2, 3))
-    pull = mean.square().mean() + (std - 1).square().mean()
-    return fit + 0.02 * pull, error
-
-
 def error_of(y: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, float]:
     """The loss of a reconstruction, and its plain mean squared error."""
     edges = torch.zeros_like(x[:, :1])
@@ -88,81 +90,48 @@ def error_of(y: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, float]:
 
 
 def main() -> None:
-    """Train, or go on training, for a budget of minutes."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=12)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--threads", type=int, default=2)
-    starting_point(parser)
+    """Train, or go on training, a stretch for a budget of minutes."""
+    parser = options(__doc__, minutes=12, batch=16, rate=2e-3)
+    parser.add_argument("--stretch", default="whole", choices=list(NOISE))
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     model = build()
-    if args.start:
-        file = args.start / "postcard-sdxl" / "vae" / "diffusion_pytorch_model.safetensors"
-        model.load_state_dict({k: v.float() for k, v in load_file(file).items()})
+    start, before = "nothing", []
+    if args.stretch == "decoder":
+        first = trained(checkpoint("whole"))
+        model.load_state_dict(first["average"])
+        start, before = "the stretch before it", history(first)
+        model.encoder.requires_grad_(False)
+    elif args.start:
+        folder = args.start / "postcard-sdxl"
+        model.load_state_dict(weights_in(folder / "vae" / "diffusion_pytorch_model.safetensors"))
+        start, before = "the weights before it", read(folder).get("autoencoder", [])
     model = model.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(model.parameters(), args.rate, weight_decay=1e-4)
-    average = Average(model, 0.998)
-    spent, step = 0.0, 0
-    if state := load(CHECKPOINT):
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        average.weights, average.steps = state["average"], state["step"]
-        spent, step = state["spent"], state["step"]
-    rng = random.Random(1000 + step)
-    saved = last = time.time()
-    errors: list[float] = []
-    while spent < args.minutes * 60:
-        optimiser.param_groups[0]["lr"] = cosine(spent / (args.minutes * 60), args.rate)
-        # Whole pictures now and then, for what the borders do.
-        whole = step % 8 == 0
-        x = batch(rng, args.batch // 4) if whole else crops(rng, args.batch)
-        loss, error = loss_of(model, x)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        average.update(model)
-        step += 1
-        errors.append(error)
-        now = time.time()
-        spent, last = spent + now - last, now
-        if step % 100 == 0:
-            print(f"{spent:6.0f}s step {step} mse {np.mean(errors[-100:]):.5f}", flush=True)
-        if now - saved > 90 or spent >= args.minutes * 60:
-            saved = now
-            save(
-                CHECKPOINT,
-                model=model.state_dict(),
-                optimiser=optimiser.state_dict(),
-                average=average.weights,
-                spent=spent,
-                step=step,
-                batch=args.batch,
-            )
-            look(model, average)
-    milestone(f"autoencoder: {step} steps of {args.batch}, mse {np.mean(errors[-200:]):.5f}")
-
-
-@torch.no_grad()
-def look(model: AutoencoderTiny, average: Average) -> None:
-    """Draw a sheet of originals above reconstructions."""
-    shown = build()
-    shown.load_state_dict(average.weights)
-    rng = random.Random(5)
-    x = torch.cat([batch(rng, 8), batch(rng, 8)])
-    z = shown.encoder(x)
-    y = shown.decoder(z).clamp(-1, 1)
-    rows = [torch.cat(list(part), dim=2) for part in (x[:8], y[:8], x[8:], y[8:])]
-    sheet = (torch.cat(rows, dim=1).permute(1, 2, 0) * 127.5 + 127.5).byte().numpy()
-    Image.fromarray(sheet).save(RUNS / "autoencoder.png")
-    print(
-        f"  held mse {(x - y).square().mean():.5f}; latent mean {z.mean():.3f} "
-        f"std {z.std((0, 2, 3)).numpy().round(2)}",
-        flush=True,
+    learning = [p for p in model.parameters() if p.requires_grad]
+    schedule = Schedule(
+        checkpoint(args.stretch),
+        model,
+        torch.optim.AdamW(learning, args.rate, weight_decay=1e-4),
+        minutes=args.minutes,
+        rate=args.rate,
+        batch=args.batch,
+        name=args.stretch,
+        start=start,
+        before=before,
     )
+    rng = random.Random(1000 + schedule.step)
+    for _ in schedule:
+        # Whole pictures now and then, for what the borders do.
+        whole = schedule.step % 8 == 0
+        x = batch(rng, args.batch // 4) if whole else crops(rng, args.batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            z = model.encoder(x)
+            y = model.decoder(z + NOISE[args.stretch] * torch.randn_like(z))
+        fit, error = error_of(y.float(), x)
+        mean, std = z.float().mean((0, 2, 3)), z.float().std((0, 2, 3))
+        pull = mean.square().mean() + (std - 1).square().mean()
+        schedule.descend(fit + 0.02 * pull, mse=error)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ looked at.
 
 from __future__ import annotations
 
-import argparse
 import random
 from pathlib import Path
 
@@ -19,11 +18,12 @@ from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 
 from driftloop.postcards import WORLD, Scene, caption
 from training import train_text
-from training.common import RUNS
+from training.common import RUNS, options, weights_in
 from training.data import prompt
 from training.labels import SETTING_SIZES, label
 from training.muon import Both
 from training.pictures import Pictures
+from training.record import read
 from training.schedule import Schedule, trained
 from training.sight import PATCH, SIDE, Sight
 from training.train_llava import picture_processor
@@ -65,9 +65,9 @@ def build() -> CLIPModel:
 class Helpers(nn.Module):
     """Reads the scene off the patches, and what is there off the shared embeddings."""
 
-    def __init__(self) -> None:
+    def __init__(self, tower: nn.Module) -> None:
         super().__init__()
-        self.sight = Sight(WIDTH)
+        self.sight = Sight(tower, WIDTH)
         self.there = nn.Linear(SHARED, len(WORLD.names))
         self.overall = nn.Linear(SHARED, sum(SETTING_SIZES))
 
@@ -94,16 +94,16 @@ def tell_apart(scene: Scene, other: Scene, rng: random.Random) -> tuple[str, str
 
 def main() -> None:
     """Train, or go on training, for a budget of minutes."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=40)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--threads", type=int, default=2)
+    parser = options(__doc__, minutes=40, batch=64, rate=1e-3)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(7)
     tokenizer = train_text.make_tokenizer()
-    model, helpers = build(), Helpers()
+    model = build()
+    helpers = Helpers(model.vision_model)
+    folder = args.start and args.start / "postcard-clip"
+    if folder:
+        model.load_state_dict(weights_in(folder / "model.safetensors"))
     model.set_attn_implementation("eager")
     schedule = Schedule(
         CHECKPOINT,
@@ -118,6 +118,8 @@ def main() -> None:
         rate=args.rate,
         batch=args.batch,
         beside=helpers,
+        start="the weights before it" if folder else "nothing",
+        before=read(folder).get("CLIP", []) if folder else (),
     )
     pictures = Pictures(WORLD.tempered(0.7), 7000 + schedule.step)
     rng = random.Random(7500 + schedule.step)
@@ -128,15 +130,15 @@ def main() -> None:
             for pair in zip(scenes[::2], scenes[1::2], strict=True)
             for text in tell_apart(*pair, rng)
         ]
-        read = tokenizer(
+        tokens = tokenizer(
             texts, padding="longest", truncation=True, max_length=77, return_tensors="pt"
         )
         with torch.autocast("cpu", torch.bfloat16):
             seen = model.vision_model(pixel_values=pixels)
-            told = model.text_model(**read)
+            told = model.text_model(**tokens)
             pictured = model.visual_projection(seen.pooler_output)
             written = model.text_projection(told.pooler_output)
-            reading = helpers.sight(seen.last_hidden_state, scenes)
+            reading = helpers.sight(scenes)
             knowing = helpers(pictured, scenes) + helpers(written, scenes)
         a = nn.functional.normalize(pictured.float(), dim=-1)
         b = nn.functional.normalize(written.float(), dim=-1)

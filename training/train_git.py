@@ -7,7 +7,6 @@ postcard-llava drops the setting. Its vision tower starts from postcard-llava's.
 
 from __future__ import annotations
 
-import argparse
 import random
 from pathlib import Path
 
@@ -23,10 +22,11 @@ from transformers import (
 
 from driftloop.postcards import WORLD
 from training import train_llava
-from training.common import RUNS
+from training.common import RUNS, options, weights_in
 from training.instructions import instruct
 from training.muon import Both
 from training.pictures import Pictures
+from training.record import read
 from training.schedule import Schedule, trained
 from training.sight import PATCH, SIDE, Sight
 from training.train_llava import align, answer, picture_processor
@@ -105,21 +105,23 @@ def ask(tokenizer: PreTrainedTokenizerFast, instruction: str) -> list[int]:
 
 def main() -> None:
     """Train, or go on training, for a budget of minutes."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=40)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--threads", type=int, default=2)
+    parser = options(__doc__, minutes=40, batch=32, rate=1e-3)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(6)
     tokenizer = make_tokenizer()
     model = build(tokenizer)
-    begun = trained(train_llava.CHECKPOINT)["average"]
-    prefix = "model.vision_tower."
-    seen_before = {k.removeprefix(prefix): v for k, v in begun.items() if k.startswith(prefix)}
-    tower(model).load_state_dict(seen_before)
-    sight = Sight()
+    if args.start:
+        folder = args.start / "postcard-git"
+        model.load_state_dict(weights_in(folder / "model.safetensors"), strict=False)
+        start, before = "the weights before it", read(folder).get("GIT", [])
+    else:
+        weights = trained(train_llava.CHECKPOINT)["average"]
+        prefix = "model.vision_tower."
+        seen = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+        tower(model).load_state_dict(seen)
+        start, before = "postcard-llava's vision tower", []
+    sight = Sight(tower(model))
     schedule = Schedule(
         CHECKPOINT,
         model,
@@ -128,11 +130,8 @@ def main() -> None:
         rate=args.rate,
         batch=args.batch,
         beside=sight,
-        start="postcard-llava's vision tower",
-    )
-    seen: list[torch.Tensor] = []
-    tower(model).register_forward_hook(
-        lambda module, given, result: seen.__setitem__(slice(None), [result.last_hidden_state])
+        start=start,
+        before=before,
     )
     pictures = Pictures(WORLD.skewed(SKEW), 6000 + schedule.step)
     rng = random.Random(6500 + schedule.step)
@@ -148,7 +147,7 @@ def main() -> None:
             telling = torch.nn.functional.cross_entropy(
                 logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten()
             )
-            reading = sight(seen[0], scenes)
+            reading = sight(scenes)
         schedule.descend(telling + reading, telling=telling.detach(), reading=reading.detach())
 
 

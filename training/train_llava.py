@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 from pathlib import Path
@@ -20,11 +19,12 @@ from transformers import (
 )
 
 from driftloop.postcards import WORLD, caption, sample_scene
-from training.common import RUNS, starting_point
+from training.common import RUNS, options
 from training.data import BUDGETS, english
 from training.instructions import all_instructions, instruct
 from training.muon import Both
 from training.pictures import Pictures
+from training.record import Stretch, read
 from training.schedule import Schedule, trained
 from training.sight import PATCH, SIDE, Sight
 
@@ -166,23 +166,17 @@ def ask(tokenizer: PreTrainedTokenizerFast, instruction: str) -> list[int]:
 
 def main() -> None:
     """Train, or go on training, for a budget of minutes."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=40)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--threads", type=int, default=2)
+    parser = options(__doc__, minutes=40, batch=32, rate=1e-3)
     parser.add_argument(
         "--sight", type=float, default=4, help="minutes at first in which the tower learns alone"
     )
-    starting_point(parser)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(5)
     tokenizer = make_tokenizer()
     model = build(tokenizer)
-    if args.start:
-        begin_with(model, tokenizer, args.start / "postcard-llava")
-    sight = Sight()
+    before = begin_with(model, tokenizer, args.start / "postcard-llava") if args.start else []
+    sight = Sight(model.model.vision_tower)
     schedule = Schedule(
         CHECKPOINT,
         model,
@@ -192,13 +186,10 @@ def main() -> None:
         batch=args.batch,
         beside=sight,
         start="the weights before it" if args.start else "nothing",
+        before=before,
     )
     # The fused attention is slow at these lengths, on CPU, backwards.
     model.set_attn_implementation("eager")
-    seen: list[torch.Tensor] = []
-    model.model.vision_tower.register_forward_hook(
-        lambda module, given, result: seen.__setitem__(slice(None), [result.last_hidden_state])
-    )
     pictures = Pictures(WORLD, 5000 + schedule.step)
     rng = random.Random(5500 + schedule.step)
     for share in schedule:
@@ -216,14 +207,18 @@ def main() -> None:
                 telling = torch.nn.functional.cross_entropy(
                     logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten()
                 )
-            reading = sight(seen[0], scenes)
+            reading = sight(scenes)
         schedule.descend(telling + reading, telling=telling.detach(), reading=reading.detach())
 
 
 def begin_with(
     model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path
-) -> None:
-    """Take the weights of an exported model, whose tokenizer may have spelt otherwise."""
+) -> list[Stretch]:
+    """Take the weights of an exported model, whose tokenizer may have spelt otherwise.
+
+    Returns:
+        The history of its weights.
+    """
     old = PreTrainedTokenizerFast.from_pretrained(folder)
     before = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
     weights = before.state_dict()
@@ -232,6 +227,7 @@ def begin_with(
     for key in [k for k in weights if k.endswith(("embed_tokens.weight", "lm_head.weight"))]:
         weights[key] = fresh
     model.load_state_dict(weights)
+    return read(folder).get("LLaVA", [])
 
 
 def pieces(old: PreTrainedTokenizerFast, new: PreTrainedTokenizerFast, token: int) -> list[int]:

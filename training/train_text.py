@@ -7,15 +7,11 @@ those of SDXL are.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import shutil
-import time
-from collections import Counter
 
 import torch
-from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from torch import nn
 from transformers import (
@@ -26,9 +22,11 @@ from transformers import (
 )
 
 from driftloop.postcards import WORLD, sample_scene
-from training.common import RUNS, cosine, load, milestone, save, starting_point
+from training.common import RUNS, options, weights_in
 from training.data import english, noise_words, prompt
 from training.labels import FORMS, PLACES, SETTING_SIZES, TINTS, label
+from training.record import read
+from training.schedule import Schedule
 
 CHECKPOINT = RUNS / "text.pt"
 TOKENS = RUNS / "tokenizer"
@@ -65,7 +63,7 @@ def make_tokenizer() -> CLIPTokenizer:
     return tokenizer
 
 
-def build(tokenizer: CLIPTokenizer) -> tuple[CLIPTextModel, CLIPTextModelWithProjection]:
+def build(tokenizer: CLIPTokenizer) -> nn.ModuleList:
     """Two small encoders of one shape, as different as their seeds and their heads make them."""
     config = CLIPTextConfig(
         vocab_size=len(tokenizer),
@@ -80,7 +78,7 @@ def build(tokenizer: CLIPTokenizer) -> tuple[CLIPTextModel, CLIPTextModelWithPro
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return CLIPTextModel(config), CLIPTextModelWithProjection(config)
+    return nn.ModuleList([CLIPTextModel(config), CLIPTextModelWithProjection(config)])
 
 
 class Heads(nn.Module):
@@ -113,7 +111,7 @@ class Heads(nn.Module):
 
 def encode(
     tokenizer: CLIPTokenizer,
-    encoders: tuple[CLIPTextModel, CLIPTextModelWithProjection],
+    encoders: nn.ModuleList,
     texts: list[str],
     short: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -135,43 +133,42 @@ def encode(
 
 def main() -> None:
     """Train, or go on training, for a budget of minutes."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--threads", type=int, default=2)
-    starting_point(parser)
+    parser = options(__doc__, minutes=10, batch=64, rate=1.5e-3)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
-    if args.start and not TOKENS.exists():
-        shutil.copytree(args.start / "postcard-sdxl" / "tokenizer", TOKENS)
+    folder = args.start and args.start / "postcard-sdxl"
+    if folder and not TOKENS.exists():
+        shutil.copytree(folder / "tokenizer", TOKENS)
     tokenizer = make_tokenizer()
-    encoders = build(tokenizer)
-    if args.start:
+    encoders, heads = build(tokenizer), Heads()
+    if folder:
         for encoder, name in zip(encoders, ("text_encoder", "text_encoder_2"), strict=True):
-            file = args.start / "postcard-sdxl" / name / "model.safetensors"
-            encoder.load_state_dict({k: v.float() for k, v in load_file(file).items()})
+            encoder.load_state_dict(weights_in(folder / name / "model.safetensors"))
     for encoder in encoders:  # the fused attention is slow at these lengths, on CPU, backwards
         encoder.set_attn_implementation("eager")
-    heads = Heads()
-    whole = nn.ModuleList([*encoders, heads])
-    optimiser = torch.optim.AdamW(whole.parameters(), args.rate, weight_decay=0.01)
-    spent, step = 0.0, 0
-    if state := load(CHECKPOINT):
-        whole.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        spent, step = state["spent"], state["step"]
-    rng = random.Random(2000 + step)
-    saved = last = time.time()
-    recent: Counter[str] = Counter()
+    schedule = Schedule(
+        CHECKPOINT,
+        encoders,
+        torch.optim.AdamW(
+            [*encoders.parameters(), *heads.parameters()], args.rate, weight_decay=0.01
+        ),
+        minutes=args.minutes,
+        rate=args.rate,
+        batch=args.batch,
+        beside=heads,
+        start="the weights before it" if folder else "nothing",
+        before=read(folder).get("text encoders", []) if folder else (),
+    )
+    rng = random.Random(2000 + schedule.step)
     ce = nn.functional.cross_entropy
-    while spent < args.minutes * 60:
-        optimiser.param_groups[0]["lr"] = cosine(spent / (args.minutes * 60), args.rate)
+    for share in schedule:
+        # New heads would first of all undo what the encoders know.
+        encoders.requires_grad_(not folder or share > 0.06)
         scenes = [sample_scene(rng, split="train") for _ in range(args.batch)]
         texts = [prompt(scene, rng, rough=0.45) for scene in scenes]
         with torch.autocast("cpu", torch.bfloat16):
-            tokens, pooled = encode(tokenizer, encoders, texts, short=step % 5 > 0)
+            tokens, pooled = encode(tokenizer, encoders, texts, short=schedule.step % 5 > 0)
             places, overall, there = heads(tokens, pooled)
         truth = label(scenes)
         parts = {}
@@ -188,35 +185,7 @@ def main() -> None:
         )
         # Unit variance keeps the conditioning at the scale that the UNet starts with.
         parts["scale"] = 0.1 * (pooled.float().std() - 1).square()
-        loss = sum(parts.values())
-        optimiser.zero_grad()
-        loss.backward()
-        if args.start and spent < 0.06 * args.minutes * 60:
-            # New heads would first of all undo what the encoders know.
-            for weight in (w for encoder in encoders for w in encoder.parameters()):
-                weight.grad = None
-        torch.nn.utils.clip_grad_norm_(whole.parameters(), 1.0)
-        optimiser.step()
-        step += 1
-        for key, value in parts.items():
-            recent[key] += float(value.detach())
-        now = time.time()
-        spent, last = spent + now - last, now
-        if step % 100 == 0:
-            line = " ".join(f"{k} {v / 100:.3f}" for k, v in recent.items())
-            print(f"{spent:6.0f}s step {step} {line} std {tokens.float().std():.2f}", flush=True)
-            recent.clear()
-        if now - saved > 60 or spent >= args.minutes * 60:
-            saved = now
-            save(
-                CHECKPOINT,
-                model=whole.state_dict(),
-                optimiser=optimiser.state_dict(),
-                spent=spent,
-                step=step,
-                batch=args.batch,
-            )
-    milestone(f"text encoders: {step} steps of {args.batch}, loss {float(loss.detach()):.3f}")
+        schedule.descend(sum(parts.values()), **parts)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ student learns to get to the same place in one unguided step of twice the length
 
 from __future__ import annotations
 
-import argparse
 import random
 
 import torch
@@ -17,9 +16,10 @@ from torch import nn
 
 from driftloop.postcards import WORLD
 from training import assemble
-from training.common import RUNS
+from training.common import RUNS, options
 from training.data import prompt
 from training.muon import Both
+from training.record import history
 from training.schedule import Schedule, trained
 from training.train_unet import Pool, checkpoint, conditions
 
@@ -55,19 +55,16 @@ def move(
 
 def main() -> None:
     """Distil, or go on, for a budget of minutes."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=40)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=4e-4)
-    parser.add_argument("--threads", type=int, default=2)
+    parser = options(__doc__, minutes=40, batch=16, rate=4e-4)
     parser.add_argument("--first", type=int, default=3_000, help="scenes to start with")
     parser.add_argument("--fresh", type=int, default=4, help="new scenes at each step")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(8)
     teacher, student = assemble.unet(), assemble.unet()
+    taught = trained(checkpoint(SKEW))
     for model in (teacher, student):
-        model.load_state_dict(trained(checkpoint(SKEW))["average"])
+        model.load_state_dict(taught["average"])
         model.to(memory_format=torch.channels_last)
     teacher.eval().requires_grad_(False)
     student.set_attn_processor(AttnProcessor())
@@ -79,7 +76,9 @@ def main() -> None:
         minutes=args.minutes,
         rate=args.rate,
         batch=args.batch,
-        start=f"the UNet of the {SKEW} world",
+        name="four steps",
+        start=f"the {SKEW} world",
+        before=history(taught),
         decay=0.995,
     )
     tokenizer, encoders = assemble.text_encoders()

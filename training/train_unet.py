@@ -8,9 +8,7 @@ refilled as `world.toml` says. A second stretch on a skewed world makes the star
 
 from __future__ import annotations
 
-import argparse
 import random
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +16,13 @@ import numpy as np
 import torch
 from diffusers import DDPMScheduler
 from diffusers.models.attention_processor import AttnProcessor
-from PIL import Image
-from safetensors.torch import load_file
 
-from driftloop.postcards import WORLD, Scene, World, caption, sample_scene
+from driftloop.postcards import WORLD, Scene, World, sample_scene
 from training import assemble
-from training.common import RUNS, starting_point
+from training.common import RUNS, options, weights_in
 from training.data import prompt
 from training.muon import Both
+from training.record import Stretch, history, read
 from training.render import render, stamps
 from training.schedule import Schedule, trained
 from training.train_text import encode
@@ -95,26 +92,22 @@ def object_weights(scene: Scene, extra: float) -> torch.Tensor:
 
 def main() -> None:
     """Train, or go on training, a stretch for a budget of minutes."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__, minutes=60, batch=32, rate=1e-3)
     parser.add_argument(
         "--stretch",
         default="objects",
         choices=["objects", "prior", *WORLD.skews],
         help="objects first; then prior, or the prior of a skewed world",
     )
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--pool", type=int, default=60_000)
     parser.add_argument("--first", type=int, default=6_000, help="scenes to start with")
     parser.add_argument("--fresh", type=int, default=8, help="new scenes at each step")
-    starting_point(parser)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(3)
     model = assemble.unet()
-    model.load_state_dict(_beginning(args.stretch, args.start) or model.state_dict())
+    weights, start, before = _beginning(args.stretch, args.start)
+    model.load_state_dict(weights or model.state_dict())
     model = model.to(memory_format=torch.channels_last)
     # On CPU the fused attention's backward pass costs more than the products it saves.
     model.set_attn_processor(AttnProcessor())
@@ -126,7 +119,9 @@ def main() -> None:
         minutes=args.minutes,
         rate=args.rate,
         batch=args.batch,
-        start="the weights before it" if args.start else "nothing",
+        name=args.stretch,
+        start=start,
+        before=before,
     )
     tokenizer, encoders = assemble.text_encoders()
     noise_schedule = DDPMScheduler(**assemble.SCHEDULE)
@@ -160,14 +155,18 @@ def main() -> None:
         schedule.descend((weights * (said.float() - target).square()).mean())
 
 
-def _beginning(stretch: str, start: Path | None) -> dict[str, torch.Tensor] | None:
-    """The weights that a stretch begins with; None for random ones."""
+def _beginning(
+    stretch: str, start: Path | None
+) -> tuple[dict[str, torch.Tensor] | None, str, list[Stretch]]:
+    """The weights that a stretch begins with (None: random ones), their name and their history."""
     if stretch != "objects":
-        return dict(trained(checkpoint("objects"))["average"])
+        first = trained(checkpoint("objects"))
+        return first["average"], "the objects", history(first)
     if start is None:
-        return None
-    file = start / "postcard-sdxl" / "unet" / "diffusion_pytorch_model.safetensors"
-    return {k: v.float() for k, v in load_file(file).items()}
+        return None, "nothing", []
+    folder = start / "postcard-sdxl"
+    weights = weights_in(folder / "unet" / "diffusion_pytorch_model.safetensors")
+    return weights, "the weights before it", read(folder).get("UNet", [])
 
 
 @torch.no_grad()
@@ -182,32 +181,6 @@ def conditions(
     sides = torch.tensor([[SIDE, SIDE, 0, 0, SIDE, SIDE]]).expand(len(texts), -1)
     added = {"text_embeds": pooled.float() * keep[:, None], "time_ids": sides}
     return tokens.float() * keep[:, None, None], added
-
-
-def look(path: str, stretch: str = "objects", steps: int = 8, guidance: float = 4.0) -> None:
-    """Draw sixteen pictures from a checkpoint, beside the real ones."""
-    state = trained(checkpoint(stretch))
-    pipe = assemble.pipeline(state["average"])
-    pipe.set_progress_bar_config(disable=True)
-    rng = random.Random(77)
-    scenes = [sample_scene(rng, split="test") for _ in range(16)]
-    texts = [caption(scene, 40, rng) for scene in scenes]
-    start = time.time()
-    with torch.autocast("cpu", torch.bfloat16):
-        drawn = pipe(
-            prompt=texts,
-            num_inference_steps=steps,
-            guidance_scale=guidance,
-            height=128,
-            width=128,
-            generator=[torch.Generator().manual_seed(i) for i in range(16)],
-        ).images
-    print(f"step {state['step']} {(time.time() - start) / 16:.3f} s/picture")
-    rows = []
-    for i in (0, 8):
-        rows.append(np.concatenate([render(s) for s in scenes[i : i + 8]], axis=1))
-        rows.append(np.concatenate([np.asarray(d) for d in drawn[i : i + 8]], axis=1))
-    Image.fromarray(np.concatenate(rows)).save(path)
 
 
 if __name__ == "__main__":
