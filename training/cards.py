@@ -142,16 +142,21 @@ def captioner_section(figures: dict[str, Any]) -> str:
         "temperature 1, 20 words": figures["temperature 1, 20 words"],
         "of the unusual, 10 words": figures["unusual, 10 words"],
     }
-    odd, plain = figures["surprise"]["unusual"], figures["surprise"]["faithful"]
+    surprise = table(
+        ["nats that what it tells in ten words is less likely than the likeliest", "value"],
+        [
+            [title, f"{f['value']:.2f} [{f['low']:.2f}, {f['high']:.2f}]"]
+            for title, f in figures["surprise"].items()
+        ],
+    )
     return f"""{n:,} pictures. A caption took {1000 * figures["seconds"]:.0f} ms in batches of 32,
 on one core of a busy machine.
 
 {by_figure(columns)}
 {budgets(figures)}
-Asked for the unusual in ten words, what it tells is {odd["value"]:.2f} nats
-[{odd["low"]:.2f}, {odd["high"]:.2f}] less likely than the likeliest thing in its place; asked only
-to describe, {plain["value"]:.2f} [{plain["low"]:.2f}, {plain["high"]:.2f}].
-"""
+Does it obey when it is asked for the unusual? By the grammar: what obeying it would have said.
+
+{surprise}"""
 
 
 def eye_section(figures: dict[str, Any]) -> str:

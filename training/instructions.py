@@ -27,6 +27,11 @@ UNBOUNDED = 45
 """Words of a caption that was given no budget: room for nearly every scene."""
 
 
+def aim_for(words: int) -> int:
+    """The words of a caption for a budget: who aims lower can miscount and still keep it."""
+    return words - (words + 2) // 8
+
+
 def instruct(scene: Scene, rng: random.Random, faithful: Look = "faithful") -> tuple[str, str]:
     """An instruction and a caption that obeys it.
 
@@ -40,12 +45,11 @@ def instruct(scene: Scene, rng: random.Random, faithful: Look = "faithful") -> t
         text, look = rng.choice(FREE)
         words, aim = UNBOUNDED, UNBOUNDED
     else:
-        look = "unusual" if rng.random() < 0.25 else "faithful"
+        look = "unusual" if rng.random() < 0.35 else "faithful"
         words = rng.choice(BUDGETS) if roll < 0.85 else rng.randint(5, 50)
         forms = UNUSUAL if look == "unusual" else FAITHFUL
         text = forms[0] if rng.random() < 0.7 else rng.choice(forms)
-        # "At most": who aims a little lower can miscount and still keep the budget.
-        aim = words - (words + 2) // 12
+        aim = aim_for(words)
     look = faithful if look == "faithful" else look
     return text.format(words=words), caption(scene, aim, rng, plain=0.95, look=look)
 

@@ -1,0 +1,31 @@
+"""The record of training is read back as it was written, stretch by stretch."""
+
+from pathlib import Path
+
+from training.record import Stretch, history, read, write
+
+
+def test_a_record_is_read_back(tmp_path: Path) -> None:
+    parts = {
+        "UNet": [
+            Stretch("objects", 2908, 32, 85.5, 1, "the weights before it"),
+            Stretch("prior", 768, 32, 22.0, 1, "the objects"),
+        ],
+        "text encoders": [Stretch("whole", 10, 64, 0.2, 2, "nothing")],
+    }
+    write(tmp_path, parts)
+    assert read(tmp_path) == parts
+
+
+def test_no_record_is_an_empty_one(tmp_path: Path) -> None:
+    assert read(tmp_path) == {}
+
+
+def test_a_stretch_without_a_step_leaves_the_history_as_it_was() -> None:
+    before = [Stretch("whole", 10, 64, 0.2, 2, "nothing")]
+    state = {"name": "again", "step": 0, "batch": 8, "spent": 0.0, "threads": 1}
+    state |= {"start": "the weights before it", "before": [tuple(s) for s in before]}
+    assert history(state) == before
+    assert history(state | {"step": 3, "spent": 90.0})[-1] == Stretch(
+        "again", 3, 8, 1.5, 1, "the weights before it"
+    )
