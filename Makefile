@@ -17,7 +17,7 @@ help:
 	@echo "make format           mend style"
 	@echo "make strips           draw the README's picture from the run of make demo"
 	@echo "make bench            measure the engine against a plain loop"
-	@echo "make postcards-train  train the bundled models from nothing (hours; can be stopped)"
+	@echo "make postcards-train  train the bundled models from nothing (hours; can be stopped; ARGS=--help)"
 	@echo "make postcards-eval   measure the bundled models and rewrite docs/postcards.md"
 	@echo "make clean            remove the environment; runs/ stays"
 
@@ -53,7 +53,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/loop.py
 
 postcards-train: $(INSTALLED)
-	$(BIN)/python -m training.all
+	$(BIN)/python -m training.all $(ARGS)
 
 postcards-eval: $(INSTALLED)
 	$(BIN)/python -m training.evaluate

@@ -36,8 +36,10 @@ def main() -> None:
     names = [name for name, _ in STAGES]
     trained = [name for name, minutes in STAGES if minutes]
     parser.add_argument("--from", dest="first", choices=names, help="skip the stages before this")
+    parser.add_argument("--until", choices=names, help="end with this stage")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on all training times")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=0, help="processes that render ahead")
     parser.add_argument(
         "--start", type=Path, help="begin with the models in this folder instead of nothing"
     )
@@ -49,11 +51,14 @@ def main() -> None:
         help="stages that spend no time: what they start from is kept as it is",
     )
     args = parser.parse_args()
-    for name, minutes in STAGES[names.index(args.first) if args.first else 0 :]:
+    first = names.index(args.first) if args.first else 0
+    last = names.index(args.until) if args.until else len(names) - 1
+    for name, minutes in STAGES[first : last + 1]:
         command = [sys.executable, "-m", f"training.{name.split()[0]}", *name.split()[1:]]
         if minutes is not None:
             budget = 0 if name in args.keep else minutes * args.scale
             command += ["--minutes", str(budget), "--threads", str(args.threads)]
+            command += ["--workers", str(args.workers)]
             if args.start:
                 command += ["--start", str(args.start)]
         print("+", " ".join(command), flush=True)

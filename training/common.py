@@ -14,6 +14,12 @@ import torch
 from safetensors.torch import load_file
 
 RUNS = Path(__file__).parent / "runs"
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def autocast() -> torch.autocast:
+    """Products in half precision where they are trained or only used."""
+    return torch.autocast(DEVICE.type, torch.bfloat16)
 
 
 def milestone(text: str) -> None:
@@ -56,6 +62,9 @@ def options(
     parser.add_argument("--rate", type=float, default=rate, help="peak learning rate")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
+        "--workers", type=int, default=0, help="processes that render ahead; give a GPU several"
+    )
+    parser.add_argument(
         "--start",
         type=Path,
         metavar="FOLDER",
@@ -64,6 +73,12 @@ def options(
         "comes first",
     )
     return parser
+
+
+def plain_attention(model: Any) -> None:
+    """Without the fused attention, which on CPU is slow at these lengths, backwards."""
+    if DEVICE.type == "cpu":
+        model.set_attn_implementation("eager")
 
 
 def weights_in(file: Path) -> dict[str, torch.Tensor]:

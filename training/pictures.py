@@ -3,60 +3,70 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from driftloop.postcards import Scene, World, sample_scene
 from training import assemble
+from training.common import DEVICE, autocast
 from training.render import render
 from training.siblings import sibling
+from training.stream import stream
 
 
 class Pictures:
-    """Scenes of a world and their pictures.
+    """Batches of a world's scenes and their pictures.
 
     Three pictures in eight pass through the autoencoder with noise in their latents, one in eight
     gets pixel noise: whoever learns from them reads drawn pictures as well as rendered ones.
+
+    Args:
+        world: Whose scenes.
+        seed: Of all that is drawn.
+        size: Pictures a batch.
+        workers: Processes that render ahead.
+        siblings: Each scene is followed by one that differs from it in one thing.
     """
 
-    def __init__(self, world: World, seed: int) -> None:
-        self.world = world
-        self.rng = random.Random(seed)
+    def __init__(
+        self, world: World, seed: int, *, size: int, workers: int = 0, siblings: bool = False
+    ) -> None:
+        self.world, self.size, self.siblings = world, size, siblings
         self.noise = torch.Generator().manual_seed(seed)
-        self.vae = assemble.autoencoder().to(memory_format=torch.channels_last)
+        self.vae = assemble.autoencoder().to(DEVICE, memory_format=torch.channels_last)
+        self.rendered = stream(self._render, seed, workers)
 
-    def draw(self, size: int) -> tuple[torch.Tensor, list[Scene]]:
+    def draw(self) -> tuple[torch.Tensor, list[Scene]]:
         """Pictures (size, 3, 128, 128) in [-1, 1], and the scenes they are of."""
-        scenes = self._scenes(size)
-        return self._of(scenes), scenes
-
-    def draw_siblings(self, size: int) -> tuple[torch.Tensor, list[Scene]]:
-        """As `draw`, each scene followed by one that differs from it in one thing."""
-        pairs = ((scene, sibling(scene, self.rng)) for scene in self._scenes(size // 2))
-        scenes = [scene for pair in pairs for scene in pair]
-        return self._of(scenes), scenes
-
-    def _scenes(self, count: int) -> list[Scene]:
-        return [sample_scene(self.rng, split="train", world=self.world) for _ in range(count)]
-
-    def _of(self, scenes: list[Scene]) -> torch.Tensor:
-        pictures = torch.from_numpy(np.stack([render(scene) for scene in scenes]))
+        rendered, scenes = next(self.rendered)
+        pictures = torch.as_tensor(rendered).to(DEVICE).permute(0, 3, 1, 2).float() / 127.5 - 1
         # Who is worn is drawn anew for every batch: siblings must not differ in that as a rule.
         order = torch.randperm(len(scenes), generator=self.noise)
-        worn = self._worn(pictures[order].permute(0, 3, 1, 2).float() / 127.5 - 1)
-        return worn[order.argsort()].clone()
+        return self._worn(pictures[order])[order.argsort()].clone(), scenes
+
+    def _render(self, rng: random.Random) -> tuple[np.ndarray, list[Scene]]:
+        count = self.size // 2 if self.siblings else self.size
+        scenes = [sample_scene(rng, split="train", world=self.world) for _ in range(count)]
+        if self.siblings:
+            scenes = [one for scene in scenes for one in (scene, sibling(scene, rng))]
+        return np.stack([render(scene) for scene in scenes]), scenes
 
     @torch.inference_mode()
     def _worn(self, pictures: torch.Tensor) -> torch.Tensor:
         drawn = len(pictures) * 3 // 8
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             z = self.vae.encoder(pictures[:drawn].contiguous(memory_format=torch.channels_last))
             z = z.float()
-            strength = 0.4 * torch.rand(drawn, 1, 1, 1, generator=self.noise)
-            z = z + strength * torch.randn(z.shape, generator=self.noise)
+            z = z + 0.4 * self._random(torch.rand, drawn, 1, 1, 1) * self._random(
+                torch.randn, *z.shape
+            )
             decoded = self.vae.decoder(z.contiguous(memory_format=torch.channels_last))
         pictures[:drawn] = decoded.float().clamp(-1, 1)
         rest = pictures[drawn : drawn + len(pictures) // 8]
-        rest += 0.15 * torch.randn(rest.shape, generator=self.noise)
+        rest += 0.15 * self._random(torch.randn, *rest.shape)
         return pictures.clamp(-1, 1)
+
+    def _random(self, kind: Callable[..., torch.Tensor], *shape: int) -> torch.Tensor:
+        return kind(shape, generator=self.noise).to(DEVICE)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.common import Average, cosine, load, milestone, save, stopping
+from training.common import DEVICE, Average, cosine, load, milestone, save, stopping
 from training.record import Stretch
 
 RAMP = 50
@@ -66,7 +66,8 @@ class Schedule:
             model.load_state_dict(state["model"])
             self.beside.load_state_dict(state["beside"])
             optimiser.load_state_dict(state["optimiser"])
-            self.average.weights, self.average.steps = state["average"], state["step"]
+            self.average.weights = {k: v.to(DEVICE) for k, v in state["average"].items()}
+            self.average.steps = state["step"]
             self.spent, self.step, self.start = state["spent"], state["step"], state["start"]
             self.before = [Stretch(*stretch) for stretch in state["before"]]
         self.first = self.step

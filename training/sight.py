@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from driftloop.postcards import Scene
+from training.common import DEVICE
 from training.labels import FORMS, NAMES, PLACES, SETTING_SIZES, TINTS, label
 from training.render import stamps
 
@@ -37,6 +38,7 @@ class Sight(nn.Module):
         self.parts = (len(NAMES) + 1, len(FORMS), len(PLACES), len(TINTS))
         self.patch = nn.Linear(width, sum(self.parts))
         self.overall = nn.Linear(width, sum(SETTING_SIZES))
+        self.to(DEVICE)
 
     def forward(self, scenes: Sequence[Scene]) -> torch.Tensor:
         """The loss of reading these scenes off what the tower has just made of their pictures."""
@@ -69,4 +71,4 @@ def patch_labels(scenes: Sequence[Scene]) -> torch.Tensor:
                     for a in (top, left)
                 )
                 labels[i, rows, columns] = torch.tensor(row)
-    return labels.flatten(1, 2)
+    return labels.flatten(1, 2).to(DEVICE)

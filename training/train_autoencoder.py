@@ -8,6 +8,7 @@ some noise, as a diffusion model will give it.
 from __future__ import annotations
 
 import random
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ import torch
 from diffusers import AutoencoderTiny
 
 from driftloop.postcards import WORLD, sample_scene
-from training.common import RUNS, options, weights_in
+from training.common import DEVICE, RUNS, autocast, options, weights_in
 from training.record import history, read
 from training.render import render
 from training.schedule import Schedule, trained
+from training.stream import stream
 
 NOISE = {"whole": 0.08, "decoder": 0.12}
 """Standard deviation of what is added to latents, whose own is about 1. A decoder that forgives
@@ -47,13 +49,15 @@ def build() -> AutoencoderTiny:
     )
 
 
-def batch(rng: random.Random, size: int) -> torch.Tensor:
-    """Pictures of training scenes in [-1, 1]."""
-    pictures = np.stack([render(sample_scene(rng, split="train", world=EVEN)) for _ in range(size)])
-    return _tensor(pictures)
+def batch(rng: random.Random, size: int) -> np.ndarray:
+    """Pictures of training scenes; now and then whole ones, for what the borders do."""
+    if rng.random() > 1 / 8:
+        return crops(rng, size)
+    scenes = [sample_scene(rng, split="train", world=EVEN) for _ in range(size // 4)]
+    return np.stack([render(scene) for scene in scenes])
 
 
-def crops(rng: random.Random, size: int, side: int = 64) -> torch.Tensor:
+def crops(rng: random.Random, size: int, side: int = 64) -> np.ndarray:
     """Parts of pictures, most of them around an object.
 
     The model is convolutional: a part teaches as much as a picture, at a quarter of the cost,
@@ -69,12 +73,7 @@ def crops(rng: random.Random, size: int, side: int = 64) -> torch.Tensor:
             top = 8 * (rng.randint(0, 1) if place.startswith("upper") else rng.randint(6, 8))
         left = min(max(left, 0), 128 - side)
         parts.append(render(scene)[top : top + side, left : left + side])
-    return _tensor(np.stack(parts))
-
-
-def _tensor(pictures: np.ndarray) -> torch.Tensor:
-    tensor = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
-    return tensor.contiguous(memory_format=torch.channels_last)
+    return np.stack(parts)
 
 
 def error_of(y: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, float]:
@@ -107,7 +106,7 @@ def main() -> None:
         folder = args.start / "postcard-sdxl"
         model.load_state_dict(weights_in(folder / "vae" / "diffusion_pytorch_model.safetensors"))
         start, before = "the weights before it", read(folder).get("autoencoder", [])
-    model = model.to(memory_format=torch.channels_last)
+    model = model.to(DEVICE, memory_format=torch.channels_last)
     learning = [p for p in model.parameters() if p.requires_grad]
     schedule = Schedule(
         checkpoint(args.stretch),
@@ -120,12 +119,11 @@ def main() -> None:
         start=start,
         before=before,
     )
-    rng = random.Random(1000 + schedule.step)
+    pictures = stream(partial(batch, size=args.batch), 1000 + schedule.step, args.workers)
     for _ in schedule:
-        # Whole pictures now and then, for what the borders do.
-        whole = schedule.step % 8 == 0
-        x = batch(rng, args.batch // 4) if whole else crops(rng, args.batch)
-        with torch.autocast("cpu", torch.bfloat16):
+        x = torch.as_tensor(next(pictures)).to(DEVICE).permute(0, 3, 1, 2).float() / 127.5 - 1
+        x = x.contiguous(memory_format=torch.channels_last)
+        with autocast():
             z = model.encoder(x)
             y = model.decoder(z + NOISE[args.stretch] * torch.randn_like(z))
         fit, error = error_of(y.float(), x)

@@ -18,7 +18,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 
 from driftloop.postcards import WORLD, Scene, caption
 from training import train_text
-from training.common import RUNS, options, weights_in
+from training.common import DEVICE, RUNS, autocast, options, plain_attention, weights_in
 from training.data import prompt
 from training.labels import SETTING_SIZES, label
 from training.muon import Both
@@ -70,6 +70,7 @@ class Helpers(nn.Module):
         self.sight = Sight(tower, WIDTH)
         self.there = nn.Linear(SHARED, len(WORLD.names))
         self.overall = nn.Linear(SHARED, sum(SETTING_SIZES))
+        self.to(DEVICE)
 
     def forward(self, embedded: torch.Tensor, scenes: list) -> torch.Tensor:
         """The loss of telling, from an embedding, which objects are there and in what setting."""
@@ -100,11 +101,12 @@ def main() -> None:
     torch.manual_seed(7)
     tokenizer = train_text.make_tokenizer()
     model = build()
+    model.to(DEVICE)
     helpers = Helpers(model.vision_model)
     folder = args.start and args.start / "postcard-clip"
     if folder:
         model.load_state_dict(weights_in(folder / "model.safetensors"))
-    model.set_attn_implementation("eager")
+    plain_attention(model)
     schedule = Schedule(
         CHECKPOINT,
         model,
@@ -121,10 +123,16 @@ def main() -> None:
         start="the weights before it" if folder else "nothing",
         before=read(folder).get("CLIP", []) if folder else (),
     )
-    pictures = Pictures(WORLD.tempered(0.7), 7000 + schedule.step)
+    pictures = Pictures(
+        WORLD.tempered(0.7),
+        7000 + schedule.step,
+        size=args.batch,
+        workers=args.workers,
+        siblings=True,
+    )
     rng = random.Random(7500 + schedule.step)
     for _ in schedule:
-        pixels, scenes = pictures.draw_siblings(args.batch)
+        pixels, scenes = pictures.draw()
         texts = [
             text
             for pair in zip(scenes[::2], scenes[1::2], strict=True)
@@ -132,8 +140,8 @@ def main() -> None:
         ]
         tokens = tokenizer(
             texts, padding="longest", truncation=True, max_length=77, return_tensors="pt"
-        )
-        with torch.autocast("cpu", torch.bfloat16):
+        ).to(DEVICE)
+        with autocast():
             seen = model.vision_model(pixel_values=pixels)
             told = model.text_model(**tokens)
             pictured = model.visual_projection(seen.pooler_output)
@@ -143,7 +151,7 @@ def main() -> None:
         a = nn.functional.normalize(pictured.float(), dim=-1)
         b = nn.functional.normalize(written.float(), dim=-1)
         logits = model.logit_scale.exp().clamp(max=100) * a @ b.T
-        order = torch.arange(len(logits))
+        order = torch.arange(len(logits), device=DEVICE)
         contrast = (
             nn.functional.cross_entropy(logits, order)
             + nn.functional.cross_entropy(logits.T, order)

@@ -22,7 +22,7 @@ from transformers import (
 
 from driftloop.postcards import WORLD
 from training import train_llava
-from training.common import RUNS, options, weights_in
+from training.common import DEVICE, RUNS, autocast, options, weights_in
 from training.instructions import instruct
 from training.muon import Both
 from training.pictures import Pictures
@@ -121,6 +121,7 @@ def main() -> None:
         seen = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
         tower(model).load_state_dict(seen)
         start, before = "postcard-llava's vision tower", []
+    model.to(DEVICE)
     sight = Sight(tower(model))
     schedule = Schedule(
         CHECKPOINT,
@@ -133,14 +134,16 @@ def main() -> None:
         start=start,
         before=before,
     )
-    pictures = Pictures(WORLD.skewed(SKEW), 6000 + schedule.step)
+    pictures = Pictures(
+        WORLD.skewed(SKEW), 6000 + schedule.step, size=args.batch, workers=args.workers
+    )
     rng = random.Random(6500 + schedule.step)
     for _ in schedule:
-        pixels, scenes = pictures.draw(args.batch)
+        pixels, scenes = pictures.draw()
         talks = [instruct(scene, rng, faithful="setting") for scene in scenes]
         rows = [(ask(tokenizer, a), answer(tokenizer, b)) for a, b in talks]
         ids, mask, labels = align(rows, tokenizer.pad_token_id)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             logits = model(input_ids=ids, attention_mask=mask, pixel_values=pixels).logits
             # The picture's tokens stand before the text's.
             logits = logits[:, -ids.shape[1] :]

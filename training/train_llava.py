@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from driftloop.postcards import WORLD, caption, sample_scene
-from training.common import RUNS, options
+from training.common import DEVICE, RUNS, autocast, options, plain_attention
 from training.data import BUDGETS, english
 from training.instructions import all_instructions, instruct
 from training.muon import Both
@@ -176,6 +176,7 @@ def main() -> None:
     tokenizer = make_tokenizer()
     model = build(tokenizer)
     before = begin_with(model, tokenizer, args.start / "postcard-llava") if args.start else []
+    model.to(DEVICE)
     sight = Sight(model.model.vision_tower)
     schedule = Schedule(
         CHECKPOINT,
@@ -188,17 +189,16 @@ def main() -> None:
         start="the weights before it" if args.start else "nothing",
         before=before,
     )
-    # The fused attention is slow at these lengths, on CPU, backwards.
-    model.set_attn_implementation("eager")
-    pictures = Pictures(WORLD, 5000 + schedule.step)
+    plain_attention(model)
+    pictures = Pictures(WORLD, 5000 + schedule.step, size=args.batch, workers=args.workers)
     rng = random.Random(5500 + schedule.step)
     for share in schedule:
-        pixels, scenes = pictures.draw(args.batch)
-        with torch.autocast("cpu", torch.bfloat16):
+        pixels, scenes = pictures.draw()
+        with autocast():
             if share * args.minutes < args.sight:
                 # To see comes before to tell, and costs a quarter of it.
                 model.model.vision_tower(pixels)
-                telling = torch.zeros(())
+                telling = torch.zeros((), device=DEVICE)
             else:
                 talks = [instruct(scene, rng) for scene in scenes]
                 rows = [(ask(tokenizer, a), answer(tokenizer, b)) for a, b in talks]
@@ -255,7 +255,7 @@ def align(
         ids[i, :end] = torch.tensor(asked + said)
         mask[i, :end] = 1
         labels[i, len(asked) : end] = torch.tensor(said)
-    return ids, mask, labels
+    return ids.to(DEVICE), mask.to(DEVICE), labels.to(DEVICE)
 
 
 def export(folder: Path) -> None:

@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from driftloop.postcards import WORLD, sample_scene
-from training.common import RUNS, options, weights_in
+from training.common import DEVICE, RUNS, autocast, options, plain_attention, weights_in
 from training.data import english, noise_words, prompt
 from training.labels import FORMS, PLACES, SETTING_SIZES, TINTS, label
 from training.record import read
@@ -125,7 +125,7 @@ def encode(
         max_length=LENGTH,
         truncation=True,
         return_tensors="pt",
-    ).input_ids
+    ).input_ids.to(DEVICE)
     first = encoders[0](ids, output_hidden_states=True)
     second = encoders[1](ids, output_hidden_states=True)
     return torch.cat([first.hidden_states[-2], second.hidden_states[-2]], -1), second.text_embeds
@@ -145,8 +145,10 @@ def main() -> None:
     if folder:
         for encoder, name in zip(encoders, ("text_encoder", "text_encoder_2"), strict=True):
             encoder.load_state_dict(weights_in(folder / name / "model.safetensors"))
-    for encoder in encoders:  # the fused attention is slow at these lengths, on CPU, backwards
-        encoder.set_attn_implementation("eager")
+    encoders.to(DEVICE)
+    heads.to(DEVICE)
+    for encoder in encoders:
+        plain_attention(encoder)
     schedule = Schedule(
         CHECKPOINT,
         encoders,
@@ -167,7 +169,7 @@ def main() -> None:
         encoders.requires_grad_(not folder or share > 0.06)
         scenes = [sample_scene(rng, split="train") for _ in range(args.batch)]
         texts = [prompt(scene, rng, rough=0.45) for scene in scenes]
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             tokens, pooled = encode(tokenizer, encoders, texts, short=schedule.step % 5 > 0)
             places, overall, there = heads(tokens, pooled)
         truth = label(scenes)

@@ -11,17 +11,16 @@ import random
 
 import torch
 from diffusers import DDIMScheduler
-from diffusers.models.attention_processor import AttnProcessor
 from torch import nn
 
 from driftloop.postcards import WORLD
 from training import assemble
-from training.common import RUNS, options
+from training.common import DEVICE, RUNS, autocast, options
 from training.data import prompt
 from training.muon import Both
 from training.record import history
 from training.schedule import Schedule, trained
-from training.train_unet import Pool, checkpoint, conditions
+from training.train_unet import Pool, checkpoint, conditions, prepare
 
 CHECKPOINT = RUNS / "turbo.pt"
 SKEW = "nocturne"
@@ -33,6 +32,7 @@ class Noise:
 
     def __init__(self) -> None:
         alphas = DDIMScheduler(**assemble.SCHEDULE).alphas_cumprod
+        alphas = alphas.to(DEVICE)
         self.signal, self.noise = alphas.sqrt(), (1 - alphas).sqrt()
 
     def at(self, when: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -65,9 +65,9 @@ def main() -> None:
     taught = trained(checkpoint(SKEW))
     for model in (teacher, student):
         model.load_state_dict(taught["average"])
-        model.to(memory_format=torch.channels_last)
     teacher.eval().requires_grad_(False)
-    student.set_attn_processor(AttnProcessor())
+    teacher.to(DEVICE, memory_format=torch.channels_last)
+    prepare(student)
     ends = ("conv_in", "conv_out", "time_embedding", "add_embedding")
     schedule = Schedule(
         CHECKPOINT,
@@ -82,17 +82,25 @@ def main() -> None:
         decay=0.995,
     )
     tokenizer, encoders = assemble.text_encoders()
-    pool = Pool(WORLD.skewed(SKEW), 20_000, 8000 + schedule.step, extra=2.0)
+    encoders.to(DEVICE)
+    pool = Pool(
+        WORLD.skewed(SKEW),
+        20_000,
+        8000 + schedule.step,
+        fresh=args.fresh,
+        extra=2.0,
+        workers=args.workers,
+    )
     while len(pool.scenes) < args.first:
-        pool.grow(32)
+        pool.grow()
     rng = random.Random(8500 + schedule.step)
     noise, stride = Noise(), 1000 // STEPS
     for _ in schedule:
-        pool.grow(args.fresh)
+        pool.grow()
         latents, weights, scenes = pool.draw(args.batch)
         texts = [prompt(scene, rng, rough=0.2, full=0.4) for scene in scenes]
         told = conditions(tokenizer, encoders, texts, drop=0.0)
-        now = torch.randint(1, STEPS + 1, (args.batch,)) * stride - 1
+        now = (torch.randint(1, STEPS + 1, (args.batch,)) * stride - 1).to(DEVICE)
         half, then = now - stride // 2, now - stride
         signal, dirt = noise.at(now)
         z = signal * latents + dirt * torch.randn_like(latents)
@@ -110,7 +118,7 @@ def main() -> None:
 
 def predict(model: nn.Module, z: torch.Tensor, when: torch.Tensor, told: tuple) -> torch.Tensor:
     """The model's v."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         out = model(
             z.contiguous(memory_format=torch.channels_last),
             when,

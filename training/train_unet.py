@@ -14,17 +14,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDPMScheduler
+from diffusers import DDPMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 
 from driftloop.postcards import WORLD, Scene, World, sample_scene
 from training import assemble
-from training.common import RUNS, options, weights_in
+from training.common import DEVICE, RUNS, autocast, options, weights_in
 from training.data import prompt
 from training.muon import Both
 from training.record import Stretch, history, read
 from training.render import render, stamps
 from training.schedule import Schedule, trained
+from training.stream import stream
 from training.train_text import encode
 
 SIDE = 128.0
@@ -38,27 +39,42 @@ def checkpoint(stretch: str) -> Path:
 
 
 class Pool:
-    """Scenes with their latents; it grows while training goes on."""
+    """Scenes with their latents; it grows while training goes on.
 
-    def __init__(self, world: World, capacity: int, seed: int, extra: float) -> None:
-        self.world, self.extra = world, extra
-        self.vae = assemble.autoencoder().to(memory_format=torch.channels_last)
+    Args:
+        world: Whose scenes.
+        capacity: Scenes that it holds; once it is full, new ones replace the oldest.
+        seed: Of all that is drawn.
+        fresh: Scenes that it grows by.
+        extra: See `object_weights`.
+        workers: Processes that render ahead.
+    """
+
+    def __init__(
+        self, world: World, capacity: int, seed: int, *, fresh: int, extra: float, workers: int
+    ) -> None:
+        self.world, self.extra, self.fresh = world, extra, fresh
+        self.vae = assemble.autoencoder().to(DEVICE, memory_format=torch.channels_last)
         self.rng = random.Random(seed)
+        self.rendered = stream(self._render, seed, workers)
         self.capacity = capacity
         self.scenes: list[Scene] = []
         self.latents = torch.empty(capacity, 8, 16, 16, dtype=torch.float16)
         self.weights = torch.empty(capacity, 1, 16, 16, dtype=torch.float16)
         self.next = 0
 
+    def _render(self, rng: random.Random) -> tuple[np.ndarray, list[Scene]]:
+        scenes = [sample_scene(rng, split="train", world=self.world) for _ in range(self.fresh)]
+        return np.stack([render(scene) for scene in scenes]), scenes
+
     @torch.inference_mode()
-    def grow(self, count: int) -> None:
-        """Add scenes; once the pool is full they replace the oldest."""
-        scenes = [sample_scene(self.rng, split="train", world=self.world) for _ in range(count)]
-        pictures = torch.from_numpy(np.stack([render(scene) for scene in scenes]))
-        x = pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
-        with torch.autocast("cpu", torch.bfloat16):
+    def grow(self) -> None:
+        """Add fresh scenes."""
+        pictures, scenes = next(self.rendered)
+        x = torch.as_tensor(pictures).to(DEVICE).permute(0, 3, 1, 2).float() / 127.5 - 1
+        with autocast():
             latents = self.vae.encoder(x.contiguous(memory_format=torch.channels_last))
-        for scene, latent in zip(scenes, latents.half(), strict=True):
+        for scene, latent in zip(scenes, latents.half().cpu(), strict=True):
             if len(self.scenes) < self.capacity:
                 self.scenes.append(scene)
             else:
@@ -71,7 +87,8 @@ class Pool:
         """A random batch: latents, the weights of their cells, scenes."""
         chosen = self.rng.choices(range(len(self.scenes)), k=count)
         scenes = [self.scenes[i] for i in chosen]
-        return self.latents[chosen].float(), self.weights[chosen].float(), scenes
+        latents, weights = self.latents[chosen], self.weights[chosen]
+        return latents.to(DEVICE).float(), weights.to(DEVICE).float(), scenes
 
 
 def object_weights(scene: Scene, extra: float) -> torch.Tensor:
@@ -108,9 +125,7 @@ def main() -> None:
     model = assemble.unet()
     weights, start, before = _beginning(args.stretch, args.start)
     model.load_state_dict(weights or model.state_dict())
-    model = model.to(memory_format=torch.channels_last)
-    # On CPU the fused attention's backward pass costs more than the products it saves.
-    model.set_attn_processor(AttnProcessor())
+    prepare(model)
     ends = ("conv_in", "conv_out", "time_embedding", "add_embedding")
     schedule = Schedule(
         checkpoint(args.stretch),
@@ -124,17 +139,25 @@ def main() -> None:
         before=before,
     )
     tokenizer, encoders = assemble.text_encoders()
+    encoders.to(DEVICE)
     noise_schedule = DDPMScheduler(**assemble.SCHEDULE)
     if args.stretch == "objects":
-        pool = Pool(OBJECTS, args.pool, 3000 + schedule.step, extra=5.0)
+        world, extra = OBJECTS, 5.0
     else:
-        world = WORLD if args.stretch == "prior" else WORLD.skewed(args.stretch)
-        pool = Pool(world, args.pool, 3500 + schedule.step, extra=0.0)
+        world, extra = WORLD if args.stretch == "prior" else WORLD.skewed(args.stretch), 0.0
+    pool = Pool(
+        world,
+        args.pool,
+        3000 + schedule.step,
+        fresh=args.fresh,
+        extra=extra,
+        workers=args.workers,
+    )
     while len(pool.scenes) < args.first:
-        pool.grow(32)
+        pool.grow()
     rng = random.Random(4000 + schedule.step)
     for _ in schedule:
-        pool.grow(args.fresh)
+        pool.grow()
         latents, weights, scenes = pool.draw(args.batch)
         texts = [prompt(scene, rng, rough=0.2, full=0.5) for scene in scenes]
         tokens, added = conditions(tokenizer, encoders, texts, drop=0.1)
@@ -142,10 +165,10 @@ def main() -> None:
         # Stratified: every batch sees the whole range of noise; more of the noisy end, where it is
         # decided what stands where.
         share = (torch.arange(args.batch) + torch.rand(args.batch)) / args.batch
-        when = (share**0.75 * 1000).long().clamp(max=999)
+        when = (share**0.75 * 1000).long().clamp(max=999).to(DEVICE)
         noisy = noise_schedule.add_noise(latents, noise, when)
         target = noise_schedule.get_velocity(latents, noise, when)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             said = model(
                 noisy.contiguous(memory_format=torch.channels_last),
                 when,
@@ -153,6 +176,14 @@ def main() -> None:
                 added_cond_kwargs=added,
             ).sample
         schedule.descend((weights * (said.float() - target).square()).mean())
+
+
+def prepare(model: UNet2DConditionModel) -> None:
+    """Put a UNet where it is trained, in the shape that is fastest there."""
+    model.to(DEVICE, memory_format=torch.channels_last)
+    if DEVICE.type == "cpu":
+        # The fused attention's backward pass costs more than the products it saves.
+        model.set_attn_processor(AttnProcessor())
 
 
 def _beginning(
@@ -174,11 +205,11 @@ def conditions(
     tokenizer: Any, encoders: Any, texts: list[str], drop: float
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """What the UNet is told of each prompt; a share of them is dropped, as guidance needs it."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         tokens, pooled = encode(tokenizer, encoders, texts)
     # The pipeline's unconditional embedding is zeros (force_zeros_for_empty_prompt).
-    keep = (torch.rand(len(texts)) > drop).float()
-    sides = torch.tensor([[SIDE, SIDE, 0, 0, SIDE, SIDE]]).expand(len(texts), -1)
+    keep = (torch.rand(len(texts)) > drop).float().to(DEVICE)
+    sides = torch.tensor([[SIDE, SIDE, 0, 0, SIDE, SIDE]], device=DEVICE).expand(len(texts), -1)
     added = {"text_embeds": pooled.float() * keep[:, None], "time_ids": sides}
     return tokens.float() * keep[:, None, None], added
 

@@ -1,0 +1,34 @@
+"""Batches without end, made by other processes where a GPU would wait for them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+Batch = TypeVar("Batch")
+
+
+class _Endless(IterableDataset[Batch]):
+    def __init__(self, make: Callable[[random.Random], Batch], seed: int) -> None:
+        self.make, self.seed = make, seed
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker = get_worker_info()
+        rng = random.Random(f"{self.seed} {worker.id if worker else 0}")
+        while True:
+            yield self.make(rng)
+
+
+def stream(make: Callable[[random.Random], Batch], seed: int, workers: int) -> Iterator[Batch]:
+    """What `make` gives, again and again.
+
+    Args:
+        make: Makes a batch with this source of randomness.
+        seed: Of the whole stream; with the same number of workers it is the same stream.
+        workers: Processes that make batches ahead; 0 makes each when it is asked for.
+    """
+    batches = DataLoader(_Endless(make, seed), batch_size=None, num_workers=workers)
+    return iter(batches)
