@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from driftloop.postcards import SETTINGS, WORLD, Scene
+from driftloop.postcards import SETTINGS, WORLD, Scene, prior
 from driftloop.postcards.scenes import held_out
 
 SETTING_SHARE = 0.3
@@ -38,12 +38,14 @@ def others(scene: Scene, at: int, *, kin: bool = False) -> list[str]:
 def sibling(scene: Scene, rng: random.Random) -> Scene:
     """A scene that differs from this one in one object, or in one part of its setting.
 
-    It may be one that the world would hardly have, and never has a held-out pair of objects that
+    It may be one that the world hardly ever has, and never has a held-out pair of objects that
     the scene itself has not.
     """
     if rng.random() < SETTING_SHARE:
         role = rng.choice([r for r in SETTINGS if r != "season" and r != "ground"])
-        values = [v for v in WORLD.settings(role) if v != getattr(scene, role)]
+        given = scene.ground if role in ("time", "weather") else None
+        likely = prior(WORLD, role, given)
+        values = [v for v, p in likely.items() if p > 0 and v != getattr(scene, role)]
         return replace(scene, **{role: rng.choice(values)})
     at = rng.randrange(len(scene.objects))
     rest = [placed.name for i, placed in enumerate(scene.objects) if i != at]

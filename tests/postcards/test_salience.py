@@ -68,3 +68,11 @@ def test_surprise_is_the_logarithm_of_the_odds() -> None:
     assert surprise(scene, ("tint", 0)) == pytest.approx(math.log(tints["natural"] / tints["blue"]))
     with pytest.raises(ValueError, match="size"):
         surprise(scene, ("size", 0))
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_scene_that_the_world_never_has_can_be_told(look: Look) -> None:
+    assert prior(WORLD, "weather", "kitchen")["fog"] == 0
+    scene = Scene("kitchen", "day", "fog", (PlacedObject("teapot", "middle"),))
+    assert surprise(scene, ("weather", 0)) == math.inf
+    assert parse(caption(scene, 40, random.Random(1), look=look)).weather == "fog"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Literal, get_args
 
@@ -57,6 +57,8 @@ def facts_in_order(
 def surprise(scene: Scene, fact: Fact) -> float:
     """How much less likely a fact is than the likeliest one in its place, in nats.
 
+    Infinite where the world never has it, as fog in a kitchen.
+
     >>> from driftloop.postcards import PlacedObject, Scene
     >>> whale = (PlacedObject("whale", "middle"),)
     >>> at_sea = Scene("sea", "day", "clear", whale)
@@ -68,19 +70,21 @@ def surprise(scene: Scene, fact: Fact) -> float:
     if kind in SETTINGS:
         conditional = kind in ("time", "weather", "season")
         table = prior(WORLD, kind, scene.ground if conditional else None)
-        return math.log(max(table.values()) / table[getattr(scene, kind)])
+        return _nats(table[getattr(scene, kind)], table.values())
     thing = scene.objects[i]
     if kind == "tint":
         tints = WORLD.scene["tints"]
-        return math.log(max(tints.values()) / tints[thing.tint])
+        return _nats(tints[thing.tint], tints.values())
     if kind != "object":
         raise ValueError(f"no surprise is defined for the fact {fact}")
     sky = WORLD.things[thing.name].sky
     names, weights = thing_prior(WORLD, scene.ground, scene.time, scene.weather, sky)
     counts = WORLD.scene["counts"]
-    return math.log(max(weights) / weights[names.index(thing.name)]) + math.log(
-        max(counts) / counts[thing.count - 1]
-    )
+    return _nats(weights[names.index(thing.name)], weights) + _nats(counts[thing.count - 1], counts)
+
+
+def _nats(weight: float, weights: Iterable[float]) -> float:
+    return math.log(max(weights) / weight) if weight > 0 else math.inf
 
 
 def _dull(scene: Scene) -> dict[str, float]:
