@@ -41,11 +41,11 @@ def instruct(scene: Scene, rng: random.Random, faithful: Look = "faithful") -> t
         faithful: The look of a captioner that is not asked for the unusual.
     """
     roll = rng.random()
-    if roll < 0.12:
+    if roll < 0.2:
         text, look = rng.choice(FREE)
         words, aim = UNBOUNDED, UNBOUNDED
     else:
-        look = "unusual" if rng.random() < 0.35 else "faithful"
+        look = "unusual" if rng.random() < 0.45 else "faithful"
         words = rng.choice(BUDGETS) if roll < 0.85 else rng.randint(5, 50)
         forms = UNUSUAL if look == "unusual" else FAITHFUL
         text = forms[0] if rng.random() < 0.7 else rng.choice(forms)
