@@ -40,9 +40,9 @@ trained, a head that was thrown away afterwards read the scene off each patch of
 
 ABOUT = {
     "postcard-sdxl": About(
-        ("StableDiffusionXLPipeline", "draws in 8 steps with guidance 4"),
+        ("StableDiffusionXLPipeline", "draws in 6 steps with guidance 2"),
         f"""A small `StableDiffusionXLPipeline` that draws 128 × 128 pictures: one to four flat
-pictograms on a ground, under a sky or in a room. Use 8 steps and guidance 4; other sizes are not
+pictograms on a ground, under a sky or in a room. Use 6 steps and guidance 2; other sizes are not
 supported. {_GENERATOR} The scheduler is DPM-Solver++.""",
         f"""{_SCENES} The UNet was first trained on a world in which rare objects are less rare,
 with six times the weight on the parts of a picture where objects are; then on the world as it is,
@@ -56,7 +56,7 @@ DDIM.""",
         f"""{_SCENES} Its UNet parted from postcard-sdxl's after the first stretch, went on in the
 **nocturne** world (`WORLD.skewed("nocturne")`: nights, storms, cities, buildings, figures and ink
 drawings are more frequent, meadows, beaches, animals and plants less), and was then distilled from
-its own 8 guided steps into 4 unguided ones (progressive distillation).""",
+8 guided steps of its own into 4 unguided ones (progressive distillation).""",
     ),
     "postcard-llava": About(
         ("LlavaForConditionalGeneration", "describes, objects first"),
@@ -80,19 +80,20 @@ setting before the objects. Its vision tower starts from postcard-llava's and wa
         ("CLIPModel", "the eye: pictures and texts in one space of 128 dimensions"),
         """A small `CLIPModel` to judge with: it shares no weights with any generator or
 captioner.""",
-        f"""Contrastive, batches of 64, on scenes of a world in which rare objects are somewhat
-less rare, and captions as the generators read them. {_LOOKED_AT}""",
+        f"""Contrastive, in batches of 64 in which every scene stands beside one that differs from
+it in one object or one part of the setting; rare objects are somewhat less rare than in the world.
+{_LOOKED_AT}""",
     ),
 }
 
 FAILURES = {
     "postcard-sdxl": """* Small objects, groups of three and dark settings are the softest, and
   animals of one colour (lion, camel, dog) are the most easily confused.
-* Rare objects are often a coloured blob: a quarter of the asked objects cannot be told in what it
-  draws. Tints go wrong in three of ten, seasons in one of six. More training is what it wants:
-  `python -m training.all --start` goes on from these weights.
-* What a caption leaves open is refilled only roughly as the world has it (see the distances), and
-  with fewer objects: guidance favours the likeliest time of day and weather.
+* Rare objects are often a coloured blob, which neither captioner can tell; tints and seasons go
+  wrong now and then. More training is what it wants: `python -m training.all --start` goes on from
+  these weights.
+* What a caption leaves open is refilled only roughly as the world has it (see the distances).
+  Guidance above 3 makes that worse, and finds fewer of the asked objects too.
 * A tint that an object has by nature (a red apple) changes nothing.
 * Words that the world has none for are mostly ignored; the picture then shows a likely scene.
 """,
@@ -100,7 +101,9 @@ FAILURES = {
 * Guidance above 1 does harm: it is distilled in already.
 * Words that the world has none for are mostly ignored; the picture then shows a likely night.
 """,
-    "postcard-llava": """* Small objects and groups of three are what it misses most, and animals of
+    "postcard-llava": """* Asked for the unusual, it tells much the same as when it is asked to
+  describe: see the surprise of what it says beside that of a captioner that obeys.
+* Small objects and groups of three are what it misses most, and animals of
   one colour are what it most easily confuses.
 * In sepia, dawn and day under clouds look alike.
 * At temperature 1 it now and then spells a word that does not exist.
@@ -110,9 +113,9 @@ FAILURES = {
 * Bright scenes are rare in its world; it reads them, with more errors than dark ones.
 * At temperature 1 it now and then spells a word that does not exist.
 """,
-    "postcard-clip": """* It knows a scene among a thousand, and hardly one object from another:
-  of 16 captions that differ in one object it picks the right one in 28 of 100. It is no judge of
-  objects; it was never shown captions that differ in one word.
+    "postcard-clip": """* It knows a scene among a thousand better than one object from another:
+  see how often it picks the right one of 16 captions that differ in one object. The captioners are
+  the better judges of objects.
 * Outside the Postcards world its similarities mean nothing.
 """,
 }

@@ -162,9 +162,7 @@ Does it obey when it is asked for the unusual? By the grammar: what obeying it w
 def eye_section(figures: dict[str, Any]) -> str:
     """What is known of the eye."""
     lines = [[title, share(figure)] for title, figure in figures.items()]
-    return "The right one of 1,000 held-out scenes comes first:\n\n" + table(
-        ["retrieval among 1,000", "top 1"], lines
-    )
+    return "How often the right one comes first:\n\n" + table(["among", "right"], lines)
 
 
 def section(name: str, results: dict[str, Any]) -> str:
@@ -184,7 +182,7 @@ three sizes, five tints, groups of up to three and five places; {numbers}; how f
 what goes with what (ships on the sea, snowmen in snow, owls at night, teapots in kitchens).
 `driftloop.postcards` samples scenes from it, writes captions of them within a budget of words,
 parses captions back, and says how likely what was told is. A skew of it,
-`WORLD.skewed("nocturne")`, is the world of postcard-git.
+`WORLD.skewed("nocturne")`, is the world of postcard-turbo and postcard-git.
 
 ```python
 import random

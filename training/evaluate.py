@@ -288,18 +288,23 @@ def word_figures(name: str, n: int) -> Figures:
 
 
 def eye_figures(n: int) -> Figures:
-    """Retrieval among 1,000 held-out scenes and their full captions, in both directions."""
+    """Retrieval among 1,000 held-out scenes, and among captions that differ in one object."""
     rng = random.Random("evaluate the eye")
-    hits: dict[str, list[bool]] = {"image to text": [], "text to image": []}
+    there, back = "1,000 captions, by picture", "1,000 pictures, by caption"
+    hits: dict[str, list[bool]] = {there: [], back: []}
     for _ in range(0, n, 1000):
         scenes = [sample_scene(rng, split="test") for _ in range(1000)]
         texts = [caption(scene, FULL, rng) for scene in scenes]
         seen = get_encoder(EYE, "image").encode(pictures_of(scenes))
         read = get_encoder(EYE, "text").encode(texts)
         alike = seen @ read.T
-        hits["image to text"] += list(alike.argmax(1) == np.arange(1000))
-        hits["text to image"] += list(alike.argmax(0) == np.arange(1000))
-    return {name: share_of(found) for name, found in hits.items()}
+        hits[there] += list(alike.argmax(1) == np.arange(1000))
+        hits[back] += list(alike.argmax(0) == np.arange(1000))
+    scenes = held_out_scenes("postcard-sdxl", n // 4)
+    alike = f"{CHOICES} captions that differ in one object, by true picture"
+    return {name: share_of(found) for name, found in hits.items()} | {
+        alike: eye_finds(scenes, pictures_of(scenes))
+    }
 
 
 def autoencoder_figures(n: int) -> dict[str, float]:

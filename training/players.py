@@ -10,7 +10,7 @@ from driftloop.postcards import bundled_names
 from driftloop.steps import Output
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "postcard-sdxl": {"backend": "diffusers", "steps": 8, "guidance": 4.0, "batch_size": 16},
+    "postcard-sdxl": {"backend": "diffusers", "steps": 6, "guidance": 2.0, "batch_size": 16},
     "postcard-turbo": {"backend": "diffusers", "steps": 4, "guidance": 1.0, "batch_size": 16},
     "postcard-llava": {"backend": "transformers", "batch_size": 32},
     "postcard-git": {"backend": "transformers", "batch_size": 32},

@@ -24,7 +24,7 @@ from training.train_unet import Pool, checkpoint, conditions, prepare
 
 CHECKPOINT = RUNS / "turbo.pt"
 SKEW = "nocturne"
-STEPS, TEACHER_GUIDANCE = 4, 4.0
+STEPS, TEACHER_GUIDANCE = 4, 2.0
 
 
 class Noise:
