@@ -19,7 +19,7 @@ import json
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -28,6 +28,7 @@ from .prompts import Prompt, load_prompts, resolve_images
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+ -]*$", max_length=80)]
 Setting = str | int | float | bool | None
+Overlong = Literal["cut", "budget", "error"]
 
 MAX_TRAJECTORIES = 10_000_000
 
@@ -74,6 +75,10 @@ class Study(BaseModel):
     """Rounds a trajectory: one image and the caption of it each."""
     twins: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """Trajectories that share an arm and a prompt and differ in their seeds only."""
+    overlong: Overlong = "cut"
+    """What becomes of a caption that is longer than the generator after it reads: what is not read
+    is ``cut`` off and recorded; a ``budget`` is told to the captioner, and its caption shortened at
+    a sentence end to what is read whole; or an ``error`` stops the trajectory."""
     prompts: Annotated[list[Prompt], Field(min_length=1)]
     """A set that ships, the path of a file, or a list of texts."""
     models: Annotated[dict[Name, ModelSpec], Field(min_length=1)]
@@ -154,6 +159,8 @@ class Study(BaseModel):
         found = []
         if self.seed != other.seed:
             found.append(f"seed is {self.seed}, was {other.seed}")
+        if self.overlong != other.overlong:
+            found.append(f'overlong is "{self.overlong}", was "{other.overlong}"')
         for name in self.models.keys() & other.models.keys():
             if self.models[name] != other.models[name]:
                 found.append(f"models.{name} has other settings")

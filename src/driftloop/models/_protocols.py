@@ -38,12 +38,43 @@ class Located(NamedTuple):
     """Bytes of weights on disk."""
 
 
+class Reading(NamedTuple):
+    """What a generator takes of one text."""
+
+    tokens: int
+    """Tokens that it takes; of several text encoders, those of the one that takes the most."""
+    cut: int
+    """Tokens that it does not take."""
+    cut_text: str
+    """The words of those."""
+
+
+class TextReader(Protocol):
+    """What a generator takes of a text, told without drawing; safe to ask from any thread."""
+
+    @property
+    def window(self) -> int:
+        """Tokens that it takes at most."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Hash of everything that decides what it takes."""
+        ...
+
+    def read(self, text: str) -> Reading:
+        """Count what is taken of a text and what is not."""
+        ...
+
+
 class Player(Protocol):
     """A loaded model.
 
-    It may have three things more: ``test_size``, the inputs that a self-test takes where each of
-    them costs money; ``test_seeds``, the seeds that it can be tested with where it cannot answer
-    any other; and ``facts()``, what a session has learnt about it for the next plan.
+    It may have more: ``test_size``, the inputs that a self-test takes where each of them costs
+    money; ``test_seeds``, the seeds that it can be tested with where it cannot answer any other;
+    ``facts()``, what a session has learnt about it for the next plan; a generator a ``reader``, a
+    :class:`TextReader` (or None); a captioner ``within(words)``, the same one told to keep to a
+    number of words.
     """
 
     @property
@@ -87,7 +118,10 @@ class Player(Protocol):
 
 
 class Backend(Protocol):
-    """Checks and loads the models of one library."""
+    """Checks and loads the models of one library.
+
+    Where its generators tell what they take of a text, it has ``tells_reading = True``.
+    """
 
     settings: type[Settings]
     """The pydantic model of its settings."""

@@ -72,6 +72,7 @@ class DiffusersBackend:
     """Finds and loads text-to-image pipelines."""
 
     settings = DiffusersSettings
+    tells_reading = True
 
     def role(self, settings: DiffusersSettings) -> Role:
         """Always a generator."""
@@ -116,6 +117,7 @@ class DiffusersBackend:
         return DiffusersGenerator(
             pipeline=_pipeline.dress(pipeline, settings.scheduler),
             weights=pipeline,
+            reader=_reading.reader_of(pipeline, located.identity),
             options=options,
             decided=settings.model_dump(include=DECIDING, exclude_defaults=True),
             device=_torch.pick_device(settings.device),
@@ -131,6 +133,7 @@ class DiffusersGenerator:
     pipeline: Any
     weights: Any
     """The pipeline as loaded, kept for those who share its weights."""
+    reader: _reading.PromptReader | None
     options: dict[str, Any]
     """What it is called with."""
     decided: dict[str, Any]
@@ -187,16 +190,17 @@ class DiffusersGenerator:
             flags.append("filtered")
         if not text.strip():
             flags.append("empty prompt")
-        read, cut, cut_text = _reading.read(self.pipeline, text)
+        if self.reader is None:
+            return Output(image, flags=tuple(flags))
+        read, cut, cut_text = self.reader.read(text)
         return Output(image, read, cut, cut_text, tuple(flags))
 
     def limits(self) -> dict[str, Any]:
         """Tokens read, picture size, parameters, number format, device."""
-        windows = [reader.window for reader in _reading.readers_of(self.pipeline)]
         modules = self.pipeline.components.values()
         return {
             "pipeline": type(self.pipeline).__name__,
-            "prompt tokens": max(windows, default=None),
+            "prompt tokens": self.reader and self.reader.window,
             "parameters": sum(
                 weight.numel()
                 for module in modules

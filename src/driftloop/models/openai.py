@@ -21,6 +21,7 @@ from . import _samples, _server, _torch
 from ._budget import caption
 from ._protocols import Located, Player
 from ._server_settings import OFFICIAL, UNDECIDING, OpenAISettings
+from ._telling import within_words
 
 SEED_BITS = 31
 """Servers disagree about the largest seed; all take a positive 32-bit integer."""
@@ -126,6 +127,14 @@ class ServerPlayer:
                 for item, seed in zip(inputs, seeds, strict=True)
             ]
             return [job.result() for job in jobs]
+
+    def within(self, words: int) -> ServerPlayer:
+        """The same captioner told to keep to a number of words."""
+        told = {
+            "instruction": within_words(self.settings.instruction),
+            "words": min(words, self.settings.words or words),
+        }
+        return replace(self, settings=self.settings.model_copy(update=told))
 
     @property
     def instruction(self) -> str:

@@ -138,13 +138,24 @@ class TransformersCaptioner:
         """The same model with another micro-batch."""
         return replace(self, batch_size=batch_size)
 
+    def within(self, words: int) -> TransformersCaptioner:
+        """The same model told to keep to a number of words, where it can be told by request."""
+        told, words = self._told, min(words, self.options["words"] or words)
+        if self.weights.way == "chat":
+            told = _telling.within_words(told)
+        return replace(self, options={**self.options, "instruction": told, "words": words})
+
     @property
     def instruction(self) -> str:
         """What the captioner is told."""
+        return self._told.replace("{words}", str(self.options["words"]))
+
+    @property
+    def _told(self) -> str:
         told = self.options["instruction"]
         if told is None:
             told = _telling.DEFAULT_TOLD if self.weights.way == "chat" else ""
-        return str(told).replace("{words}", str(self.options["words"]))
+        return str(told)
 
     def play(self, inputs: Sequence[Image.Image], seeds: Sequence[int]) -> list[Output | Failure]:
         """Describe one picture each.

@@ -31,6 +31,7 @@ from ..store import Run, create_run, sole_player
 from ..study import Study, load_study
 from ._casting import Casting, SeatSpec, cast_study
 from ._environment import describe_environment
+from ._overlong import read_whole
 
 Say = Callable[[str], None]
 Starts = dict[str, tuple[Content, Image.Image | None]]
@@ -84,6 +85,7 @@ class Session:
             for seat in self.casting.seats.values():
                 say(f"loading {seat.name}")
                 self.players[seat.name] = _load(seat, self.run, say)
+            self.players = read_whole(self.casting, self.players)
             self.run.begin(
                 study=self.study.model_dump_json(exclude_unset=True),
                 digest=self.study.digest(),
