@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, NamedTuple, Protocol
+from typing import Annotated, Any, ClassVar, NamedTuple, Protocol
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,6 +21,14 @@ class Settings(BaseModel):
     batch_size: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Inputs a micro-batch. By default found by a quick probe, kept with the run and remembered
     for this machine; set it to get the same bits on other machines of the same kind."""
+
+    UNHURRIED: ClassVar[frozenset[str]] = frozenset({"batch_size"})
+    """Names of settings that have no bearing on how long a call takes."""
+
+    @property
+    def pace(self) -> dict[str, Any]:
+        """The settings that decide how long a call takes, and so the best micro-batch."""
+        return self.model_dump(mode="json", exclude=set(self.UNHURRIED))
 
     def price(self, known: dict[str, Any]) -> float | None:
         """Money a call, given what earlier sessions have learnt; None where it cannot be told."""

@@ -29,6 +29,12 @@ UNDECIDING = {
 class OpenAISettings(Settings):
     """Settings of a model on a server."""
 
+    UNHURRIED = frozenset(
+        {
+            "batch_size", "api_key_env", "timeout", "retries", "backoff", "temperature", "top_p",
+            "price_call", "price_1k_input", "price_1k_output",
+        }
+    )  # fmt: skip
     path: str
     """The model's name on the server."""
     role: Literal["generator", "captioner"]

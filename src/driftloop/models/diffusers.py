@@ -28,6 +28,7 @@ DECIDING = {"scheduler", "lora_scale", "without", "offload", "compile"}
 class DiffusersSettings(Settings):
     """Settings of a generator."""
 
+    UNHURRIED = frozenset({"batch_size", "negative_prompt", "lora_scale"})
     revision: str | None = None
     """Branch, tag or commit on the hub."""
     variant: str | None = None
@@ -84,7 +85,7 @@ class DiffusersBackend:
 
     def locate(self, settings: DiffusersSettings) -> Located:
         """Find the pipeline's files."""
-        located = _files.locate(settings.path, settings.revision)
+        located = _files.locate(settings.path, settings.revision, settings.variant)
         if located.folder and not self.recognises(located.folder):
             raise ModelError(
                 f"{settings.path}: no model_index.json there, so it is not a diffusers pipeline; "

@@ -24,6 +24,7 @@ the room ends a caption."""
 class TransformersSettings(Settings):
     """Settings of a captioner."""
 
+    UNHURRIED = frozenset({"batch_size", "temperature", "top_p"})
     revision: str | None = None
     """Branch, tag or commit on the hub."""
     instruction: str | None = None

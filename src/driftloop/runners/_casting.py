@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from ..errors import ModelError, StudyError, UnreachableError
 from ..models import Backend, Located, Settings, backend_names, get_backend
 from ..steps import Role
-from ..study import Arm, Study, explain
+from ..study import PlayedArm, Study, explain
 
 UNREACHABLE = "unreachable:"
 """What the identity of a model begins with that was taken on trust."""
@@ -28,11 +28,6 @@ class SeatSpec:
     located: Located
     reader: str | None = None
     """The seat of the generator that a captioner's captions have to fit, if any."""
-
-    @property
-    def choices(self) -> dict[str, Any]:
-        """The settings that decide its outputs and its speed, but for the micro-batch."""
-        return self.settings.model_dump(mode="json", exclude={"batch_size"})
 
 
 @dataclass(frozen=True)
@@ -127,7 +122,7 @@ def _reading_whole(study: Study, cast: list[SeatSpec], where: str) -> list[SeatS
     ]
 
 
-def _check_network(study: Study, arm: Arm, roles: list[Role], where: str) -> None:
+def _check_network(study: Study, arm: PlayedArm, roles: list[Role], where: str) -> None:
     key = f"{where}: arms: '{arm.name}': network"
     told = " → ".join(f"{name} ({role})" for name, role in zip(arm.network, roles, strict=True))
     for before, after in zip(roles, roles[1:] + roles[:1], strict=True):

@@ -30,7 +30,7 @@ from ..steps import Batch, Content, Failure, Output, Trajectory, image_digest
 from ..store import Run, create_run, sole_player
 from ..study import Study, load_study
 from ._casting import Casting, SeatSpec, cast_study
-from ._environment import describe_environment
+from ._environment import describe_environment, device_name
 from ._overlong import read_whole
 
 Say = Callable[[str], None]
@@ -119,8 +119,10 @@ class Session:
         for name, tally in self._tallies.items():
             if tally.calls:
                 seat = self.casting.seats[name]
-                learnt: dict[str, Any] = getattr(self.players[name], "facts", dict)()
-                remember(seat.located.identity, seat.choices, **tally.facts(), **learnt)
+                player = self.players[name]
+                learnt: dict[str, Any] = getattr(player, "facts", dict)()
+                facts = {**tally.facts(), **learnt, "device": device_name(player.limits())}
+                remember(seat.located.identity, seat.settings.pace, **facts)
 
     def ask(self, model: str | None = None) -> Batch | None:
         """The next micro-batch, or None when nothing is ready; see :meth:`Scheduler.ask`."""
@@ -203,7 +205,7 @@ class Session:
             free_memory()
             player = player.resized(size // 2)
             say(f"{seat.name}: no memory for a micro-batch of {size}, trying {size // 2}")
-            remember(seat.located.identity, seat.choices, batch_size=size // 2)
+            remember(seat.located.identity, seat.settings.pace, batch_size=size // 2)
         details.update(
             settings=seat.settings.model_dump(mode="json"),
             identity=seat.located.identity,
@@ -297,14 +299,14 @@ def _load(seat: SeatSpec, run: Run, say: Say) -> Player:
     if seat.settings.batch_size is not None:
         return player
     # An earlier choice, of this run or on this machine, is kept: the bits depend on it.
-    size = run.batch_size(seat.name) or recall(seat.located.identity, seat.choices).get(
+    size = run.batch_size(seat.name) or recall(seat.located.identity, seat.settings.pace).get(
         "batch_size"
     )
     if size is None:
         say(f"finding the best micro-batch of {seat.name}")
         with _playable(seat):
             size, seconds = probe_batch_size(player)
-        remember(seat.located.identity, seat.choices, batch_size=size, seconds=seconds)
+        remember(seat.located.identity, seat.settings.pace, batch_size=size, seconds=seconds)
     return player.resized(int(size))
 
 
