@@ -15,7 +15,7 @@ from typing import Any
 
 from PIL import Image
 
-from ..errors import ModelError
+from ..errors import ModelError, ServerError
 from ..steps import Failure, Output, Role
 from . import _samples, _server, _torch
 from ._budget import caption
@@ -62,9 +62,12 @@ class OpenAIBackend:
             api_key=key or "none", base_url=settings.base_url, timeout=settings.timeout,
             max_retries=0,
         )  # fmt: skip
+        # All that play on a server notice together that it is gone; who loads anew asks anew.
+        silence = _torch.load_once(("silence", settings.base_url), _server.Silence)
+        silence.ends()
         return ServerPlayer(
             client=client,
-            patience=_server.Patience(settings.retries, settings.backoff, key),
+            patience=_server.Patience(settings.retries, settings.backoff, key, silence),
             settings=settings,
             batch_size=settings.batch_size or settings.concurrency,
             located=located,
@@ -116,7 +119,17 @@ class ServerPlayer:
         return replace(self, batch_size=batch_size)
 
     def play(self, inputs: Sequence[Any], seeds: Sequence[int]) -> list[Output | Failure]:
-        """Ask for each by itself; one that gets no answer fails, the others keep theirs."""
+        """Ask for each by itself; one that gets no answer fails, the others keep theirs.
+
+        Raises:
+            ServerError: It has not answered for ``gives_up`` requests; nothing was asked.
+        """
+        silence = self.patience.silence
+        if silence.requests >= self.settings.gives_up:
+            raise ServerError(
+                f"{self.settings.base_url} has not answered {silence.requests} requests in a row "
+                f"({silence.last}); when it is back, the same command goes on and retries them"
+            )
         if not 0 < len(inputs) <= self.batch_size:
             raise ValueError(f"{len(inputs)} inputs for a micro-batch of {self.batch_size}")
         one: Callable[[Any, int], Output]

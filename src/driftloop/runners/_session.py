@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 from pydantic import ValidationError
 
-from ..errors import ModelError, StoreError, StudyError
+from ..errors import ModelError, ServerError, StoreError, StudyError
 from ..models import (
     Player,
     check_invariance,
@@ -145,9 +145,12 @@ class Session:
         Raises:
             ModelError: Memory ran out twice. The micro-batch cannot shrink any more, since what was
                 played has its bits; the run goes on when the same study is played again.
+            ServerError: A server is gone; the run goes on when the same study is played again.
         """
         try:
             return self._answers(batch)
+        except ServerError:
+            raise
         except Exception as error:
             if not is_out_of_memory(error):
                 return self._one_by_one(batch, error)
