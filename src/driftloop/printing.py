@@ -72,7 +72,8 @@ def print_plan(found: Plan) -> None:
             soft_wrap=True,
         )
     for place in found.elsewhere:
-        rest = f"; not known there: {', '.join(place.unknown)}" if place.unknown else ""
+        dark = ", ".join(place.unknown)
+        rest = f"; not known, run driftloop check there: {dark}" if dark else ""
         out.print(
             f"time on {place.device}: {_duration(place.seconds)} for {', '.join(place.figures)}"
             f"{rest}",

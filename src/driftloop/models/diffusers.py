@@ -202,6 +202,7 @@ class DiffusersGenerator:
         return {
             "pipeline": type(self.pipeline).__name__,
             "prompt tokens": self.reader and self.reader.window,
+            "of each text encoder": self.reader and [one.window for one in self.reader.readers],
             "parameters": sum(
                 weight.numel()
                 for module in modules
