@@ -23,6 +23,8 @@ class _Around:
 
     def __getattr__(self, name: str) -> Any:
         # What only some players have is there where the one inside has it.
+        if name == "player":
+            raise AttributeError(name)
         return getattr(self.player, name)
 
     @property
