@@ -34,7 +34,7 @@ def test_a_new_micro_batch_shrinks_until_it_fits(tmp_path: Path) -> None:
     tight = study(memory=3)
     seat = cast_study(tight).seats["draw"]
     # This machine has learnt the size when more of its memory was free.
-    remember(seat.located.identity, seat.settings.pace, batch_size=16)
+    remember(seat.located.identity, seat.choices, batch_size=16)
     told: list[str] = []
     with Session(tight, tmp_path / "tight", say=told.append) as session:
         assert session.players["draw"].batch_size == 2

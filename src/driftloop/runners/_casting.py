@@ -29,6 +29,11 @@ class SeatSpec:
     reader: str | None = None
     """The seat of the generator that a captioner's captions have to fit, if any."""
 
+    @property
+    def choices(self) -> dict[str, Any]:
+        """The settings that decide how long a call takes, and so its micro-batch."""
+        return self.settings.pace
+
 
 @dataclass(frozen=True)
 class Casting:

@@ -8,8 +8,8 @@ from ..steps import Role
 from ._casting import Casting
 
 
-def read_whole(casting: Casting, players: dict[str, Player]) -> dict[str, Player]:
-    """The players of a study as its ``overlong`` has them.
+def read_whole(casting: Casting, players: dict[str, list[Player]]) -> dict[str, list[Player]]:
+    """The players of a study, by seat, as its ``overlong`` has them.
 
     Raises:
         ModelError: A generator does not tell what it reads.
@@ -20,14 +20,16 @@ def read_whole(casting: Casting, players: dict[str, Player]) -> dict[str, Player
     found = dict(players)
     for name, seat in casting.seats.items():
         if policy == "budget" and seat.reader is not None:
-            found[name] = Fitted(players[name], _reader(seat.reader, players))
+            reader = _reader(seat.reader, players)
+            found[name] = [Fitted(player, reader) for player in players[name]]
         elif policy == "error" and seat.role is Role.GENERATOR:
-            found[name] = Refusing(players[name], _reader(name, players))
+            reader = _reader(name, players)
+            found[name] = [Refusing(player, reader) for player in players[name]]
     return found
 
 
-def _reader(name: str, players: dict[str, Player]) -> TextReader:
-    reader: TextReader | None = getattr(players[name], "reader", None)
+def _reader(name: str, players: dict[str, list[Player]]) -> TextReader:
+    reader: TextReader | None = getattr(players[name][0], "reader", None)
     if reader is None:
         raise ModelError(
             f"model '{name}': its pipeline does not tell what it reads of a text; leave overlong "

@@ -144,7 +144,7 @@ def make_plan(
             calls[network[step % len(network)]] += a_network
     rows, pixels = [], 0.0
     for name, seat in casting.seats.items():
-        known = recall(seat.located.identity, seat.settings.pace)
+        known = recall(seat.located.identity, seat.choices)
         price = seat.settings.price(known)
         rows.append(
             PlanRow(

@@ -81,11 +81,13 @@ class Session:
             self.run: Run = stack.enter_context(create_run(folder))
             stack.callback(sole_player(self.run.folder).release)
             _check_same_study(self.casting, starts, self.run, where)
-            self.players: dict[str, Player] = {}
+            loaded: dict[str, list[Player]] = {}
             for seat in self.casting.seats.values():
                 say(f"loading {seat.name}")
-                self.players[seat.name] = _load(seat, self.run, say)
-            self.players = read_whole(self.casting, self.players)
+                loaded[seat.name] = [_load(seat, self.run, say)]
+            self.players: dict[str, Player] = {
+                name: players[0] for name, players in read_whole(self.casting, loaded).items()
+            }
             self.run.begin(
                 study=self.study.model_dump_json(exclude_unset=True),
                 digest=self.study.digest(),
@@ -122,7 +124,7 @@ class Session:
                 player = self.players[name]
                 learnt: dict[str, Any] = getattr(player, "facts", dict)()
                 facts = {**tally.facts(), **learnt, "device": device_name(player.limits())}
-                remember(seat.located.identity, seat.settings.pace, **facts)
+                remember(seat.located.identity, seat.choices, **facts)
 
     def ask(self, model: str | None = None) -> Batch | None:
         """The next micro-batch, or None when nothing is ready; see :meth:`Scheduler.ask`."""
@@ -208,7 +210,7 @@ class Session:
             free_memory()
             player = player.resized(size // 2)
             say(f"{seat.name}: no memory for a micro-batch of {size}, trying {size // 2}")
-            remember(seat.located.identity, seat.settings.pace, batch_size=size // 2)
+            remember(seat.located.identity, seat.choices, batch_size=size // 2)
         details.update(
             settings=seat.settings.model_dump(mode="json"),
             identity=seat.located.identity,
@@ -302,14 +304,14 @@ def _load(seat: SeatSpec, run: Run, say: Say) -> Player:
     if seat.settings.batch_size is not None:
         return player
     # An earlier choice, of this run or on this machine, is kept: the bits depend on it.
-    size = run.batch_size(seat.name) or recall(seat.located.identity, seat.settings.pace).get(
+    size = run.batch_size(seat.name) or recall(seat.located.identity, seat.choices).get(
         "batch_size"
     )
     if size is None:
         say(f"finding the best micro-batch of {seat.name}")
         with _playable(seat):
             size, seconds = probe_batch_size(player)
-        remember(seat.located.identity, seat.settings.pace, batch_size=size, seconds=seconds)
+        remember(seat.located.identity, seat.choices, batch_size=size, seconds=seconds)
     return player.resized(int(size))
 
 
