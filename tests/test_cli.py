@@ -42,7 +42,7 @@ def test_run_plan_doctor_schema(study: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     plan = json.loads(call("plan", study, "--json"))
     assert (plan["steps"], plan["steps_done"]) == (6, 0)
-    assert "time: not known" in call("plan", study)
+    assert "time on this machine: not known" in call("plan", study)
     assert "6 steps" in call("run", study, "--out", folder, "--no-report")
     assert json.loads(call("plan", study, "--out", folder, "--json"))["steps_done"] == 6
     assert "sound: 6 steps" in call("doctor", folder)

@@ -134,6 +134,37 @@ def test_a_sweep_is_an_arm_for_each_combination() -> None:
     assert study.trajectories == 6 * 4 * 2
 
 
+def test_a_list_in_a_network_is_an_arm_with_each_of_its_models() -> None:
+    data = toy_data()
+    data["models"] |= {
+        "paint": {**data["models"]["draw"], "variety": 9},
+        "tell": {**data["models"]["look"], "variety": 9},
+    }
+    data["arms"] = [
+        {
+            "name": "swap",
+            "network": [["draw", "paint"], ["look", "tell"]],
+            "settings": {"paint": {"window": 5}},
+            "sweep": {"tell.variety": [2, 3]},
+        }
+    ]
+    study = load_study(data)
+    casting = cast_study(study)
+    # What is set or swept of a model makes arms of those networks only that it plays in.
+    assert casting.networks == {
+        "swap [draw + look]": ("draw", "look"),
+        "swap [draw + tell, tell.variety=2]": ("draw", "tell [variety=2]"),
+        "swap [draw + tell, tell.variety=3]": ("draw", "tell [variety=3]"),
+        "swap [paint + look]": ("paint [window=5]", "look"),
+        "swap [paint + tell, tell.variety=2]": ("paint [window=5]", "tell [variety=2]"),
+        "swap [paint + tell, tell.variety=3]": ("paint [window=5]", "tell [variety=3]"),
+    }
+    assert study.trajectories == 6 * 4 * 2
+    data["arms"][0]["network"][1] = []
+    with pytest.raises(StudyError, match="'swap': network: an empty list names no model"):
+        load_study(data)
+
+
 def test_relative_prompt_files(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("# a comment\na cat\n\na dog\n", "utf-8")
     (tmp_path / "study.toml").write_text(BASE.replace('["a ship at sea"]', '"mine.txt"'), "utf-8")

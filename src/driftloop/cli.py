@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -102,18 +103,13 @@ def plan(
 
     found = make_plan(study, folder)
     if as_json:
-        rows = [row.__dict__ for row in found.rows]
-        out.print_json(
-            json.dumps(
-                {
-                    **{name: getattr(found, name) for name in found.__dataclass_fields__},
-                    "rows": rows,
-                    "seconds": found.seconds,
-                    "money": found.money,
-                    "memory_bytes": found.memory_bytes,
-                }
-            )
-        )
+        derived = {
+            "seconds": found.seconds,
+            "elsewhere": [asdict(place) for place in found.elsewhere],
+            "money": found.money,
+            "memory_bytes": found.memory_bytes,
+        }
+        out.print_json(json.dumps({**asdict(found), **derived}))
     else:
         print_plan(found)
 

@@ -28,6 +28,10 @@ class UnreachableError(ModelError):
     """A model is not on this machine, and the hub cannot be asked whether it exists."""
 
 
+class ServerError(ModelError):
+    """A server has stopped answering; what was played is kept, and the run goes on later."""
+
+
 class StoreError(DriftloopError):
     """A run folder cannot be opened, written or trusted."""
 

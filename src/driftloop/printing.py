@@ -58,11 +58,31 @@ def print_plan(found: Plan) -> None:
             soft_wrap=True,
         )
     if found.seconds is None:
-        unknown = [row.seat for row in found.rows if row.seconds is None]
-        names = ", ".join(unknown)
-        out.print(f"time: not known; driftloop check measures a model ({names})")
+        slow = dict.fromkeys(row.model for row in found.rows if row.seconds is None)
+        out.print(
+            f"time on this machine: not known; driftloop check measures a model "
+            f"({', '.join(slow)})",
+            soft_wrap=True,
+        )
     else:
-        out.print(f"time: {_duration(found.seconds)} on this machine, one player at a time")
+        on = dict.fromkeys(row.device for row in found.rows if row.device)
+        where = f" ({', '.join(on)}, measured)" if on else ""
+        out.print(
+            f"time on this machine: {_duration(found.seconds)}, one player at a time{where}",
+            soft_wrap=True,
+        )
+    for place in found.elsewhere:
+        dark = ", ".join(place.unknown)
+        rest = f"; not known, run driftloop check there: {dark}" if dark else ""
+        out.print(
+            f"time on {place.device}: {_duration(place.seconds)} for {', '.join(place.figures)}"
+            f"{rest}",
+            soft_wrap=True,
+        )
+        for model, one in place.figures.items():
+            out.print(
+                f"  {model}: {one.seconds:.3g} s a call ({one.how}), {one.source}", soft_wrap=True
+            )
     out.print(
         f"disk: {_size(found.disk_bytes)} at most; weights in memory: {_size(found.memory_bytes)}"
     )

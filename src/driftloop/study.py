@@ -19,7 +19,7 @@ import json
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -28,6 +28,7 @@ from .prompts import Prompt, load_prompts, resolve_images
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+ -]*$", max_length=80)]
 Setting = str | int | float | bool | None
+Overlong = Literal["cut", "budget", "error"]
 
 MAX_TRAJECTORIES = 10_000_000
 
@@ -52,13 +53,32 @@ class Arm(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Name
-    network: Annotated[list[str], Field(min_length=1)]
-    """Names of models in the order of play, then again from the first."""
+    network: Annotated[list[str | list[str]], Field(min_length=1)]
+    """Names of models in the order of play, then again from the first. A list in a place stands for
+    an arm with each of its models there: ``[["sdxl", "flux"], ["llava", "blip"]]`` is four arms."""
     settings: dict[str, dict[str, Setting]] = {}
     """Settings of single models in this arm, e.g. ``{ llava = { temperature = 1.2 } }``."""
     sweep: dict[str, Annotated[list[Setting], Field(min_length=1)]] = {}
     """Lists of settings to try, e.g. ``{ "llava.temperature" = [0.2, 0.7] }``: an arm for each
     combination."""
+
+    @property
+    def places(self) -> list[list[str]]:
+        """The models that may play at each place of the network."""
+        return [[place] if isinstance(place, str) else place for place in self.network]
+
+    @property
+    def models(self) -> list[str]:
+        """All models that play in some of its networks."""
+        return list(dict.fromkeys(itertools.chain(*self.places)))
+
+
+class PlayedArm(NamedTuple):
+    """One of the arms that an :class:`Arm` stands for, with its choices made."""
+
+    name: str
+    network: list[str]
+    settings: dict[str, dict[str, Setting]]
 
 
 class Study(BaseModel):
@@ -74,6 +94,10 @@ class Study(BaseModel):
     """Rounds a trajectory: one image and the caption of it each."""
     twins: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """Trajectories that share an arm and a prompt and differ in their seeds only."""
+    overlong: Overlong = "cut"
+    """What becomes of a caption that is longer than the generator after it reads: what is not read
+    is ``cut`` off and recorded; a ``budget`` is told to the captioner, and its caption shortened at
+    a sentence end to what is read whole; or an ``error`` stops the trajectory."""
     prompts: Annotated[list[Prompt], Field(min_length=1)]
     """A set that ships, the path of a file, or a list of texts."""
     models: Annotated[dict[Name, ModelSpec], Field(min_length=1)]
@@ -93,7 +117,9 @@ class Study(BaseModel):
             "prompts: twice the same prompt:",
         )
         for arm in self.arms:
-            for path in [*arm.network, *arm.settings, *(key.split(".")[0] for key in arm.sweep)]:
+            if not all(arm.places):
+                raise ValueError(f"arms: '{arm.name}': network: an empty list names no model")
+            for path in [*arm.models, *arm.settings, *(key.split(".")[0] for key in arm.sweep)]:
                 if path not in self.models:
                     raise ValueError(
                         f"arms: '{arm.name}' names the model '{path}', which is not under "
@@ -104,7 +130,7 @@ class Study(BaseModel):
                     raise ValueError(
                         f"arms: '{arm.name}': sweep '{key}': write it as \"model.setting\""
                     )
-            unused = {*arm.settings, *(key.split(".")[0] for key in arm.sweep)} - {*arm.network}
+            unused = {*arm.settings, *(key.split(".")[0] for key in arm.sweep)} - {*arm.models}
             if unused:
                 raise ValueError(
                     f"arms: '{arm.name}' sets '{min(unused)}', which is not in its network"
@@ -115,21 +141,18 @@ class Study(BaseModel):
             )
         return self
 
-    def expanded_arms(self) -> list[Arm]:
-        """The arms with their sweeps written out: one arm a combination, none with a sweep."""
-        expanded = []
-        for arm in self.arms:
-            for values in itertools.product(*arm.sweep.values()):
-                settings = {model: dict(changes) for model, changes in arm.settings.items()}
-                for key, value in zip(arm.sweep, values, strict=True):
-                    model, setting = key.split(".")
-                    settings.setdefault(model, {})[setting] = value
-                label = ", ".join(f"{k}={v}" for k, v in zip(arm.sweep, values, strict=True))
-                name = f"{arm.name} [{label}]" if label else arm.name
-                expanded.append(
-                    Arm.model_construct(name=name, network=arm.network, settings=settings, sweep={})
-                )
-        return expanded
+    def expanded_arms(self) -> list[PlayedArm]:
+        """The arms with their choices written out: one network each, and no sweep.
+
+        An arm is named by what was chosen: ``swap [sdxl + llava]``, ``warm [llava.temperature=1]``.
+        """
+        return [
+            _chosen(arm, list(network), dict(zip(sweep, values, strict=True)))
+            for arm in self.arms
+            for network in itertools.product(*arm.places)
+            for sweep in [[key for key in arm.sweep if key.split(".")[0] in network]]
+            for values in itertools.product(*(arm.sweep[key] for key in sweep))
+        ]
 
     @property
     def trajectories(self) -> int:
@@ -154,17 +177,32 @@ class Study(BaseModel):
         found = []
         if self.seed != other.seed:
             found.append(f"seed is {self.seed}, was {other.seed}")
+        if self.overlong != other.overlong:
+            found.append(f'overlong is "{self.overlong}", was "{other.overlong}"')
         for name in self.models.keys() & other.models.keys():
             if self.models[name] != other.models[name]:
                 found.append(f"models.{name} has other settings")
         theirs = {arm.name: arm for arm in other.expanded_arms()}
         for arm in self.expanded_arms():
             old = theirs.get(arm.name)
-            if old and (arm.network, arm.settings) != (old.network, old.settings):
+            if old and arm != old:
                 found.append(f"arm '{arm.name}' has another network or other settings")
         if not found and not (theirs.keys() & {arm.name for arm in self.expanded_arms()}):
             found.append(f"no arm in common (it has {', '.join(sorted(theirs))})")
         return sorted(found)
+
+
+def _chosen(arm: Arm, network: list[str], swept: dict[str, Setting]) -> PlayedArm:
+    """An arm with one network and one value of each setting that is swept."""
+    settings = {model: dict(of) for model, of in arm.settings.items() if model in network}
+    for key, value in swept.items():
+        model, setting = key.split(".")
+        settings.setdefault(model, {})[setting] = value
+    choices = [f"{key}={value}" for key, value in swept.items()]
+    if any(len(place) > 1 for place in arm.places):
+        choices.insert(0, " + ".join(network))
+    name = f"{arm.name} [{', '.join(choices)}]" if choices else arm.name
+    return PlayedArm(name, network, settings)
 
 
 def shipped_studies() -> list[str]:

@@ -36,6 +36,8 @@ class Faults:
     share: float = 0.0
     seed: int = 0
     kinds: tuple[str, ...] = FAULTS
+    after: int = 0
+    """Requests that go right before any goes wrong."""
     most: int | None = None
     """Faults until everything goes right."""
     delay: float = 0.0
@@ -44,10 +46,14 @@ class Faults:
 
     def __post_init__(self) -> None:
         self._dice = random.Random(self.seed)
+        self._seen = 0
         self._lock = threading.Lock()
 
     def next(self) -> str | None:
         with self._lock:
+            self._seen += 1
+            if self._seen <= self.after:
+                return None
             if self.most is not None and self.counts.total() >= self.most:
                 return None
             if self._dice.random() >= self.share:

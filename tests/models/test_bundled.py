@@ -9,7 +9,8 @@ import pytest
 
 import driftloop
 from driftloop.errors import ModelError
-from driftloop.models import Player, check_invariance, get_backend
+from driftloop.models import Fitted, Player, check_invariance, get_backend
+from driftloop.models._reading import PromptReader
 from driftloop.postcards import parse
 from driftloop.runners import Session
 from driftloop.steps import Output
@@ -82,6 +83,29 @@ def test_what_a_generator_did_not_read_is_recorded(generator: Player) -> None:
     assert long.cut_text.endswith("The end is nigh.")
     assert text.endswith(long.cut_text)
     assert (short.tokens_cut, short.cut_text) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["captioner", "other_captioner"])
+def test_a_caption_is_fitted_to_what_the_generator_reads(
+    name: str, generator: Any, request: pytest.FixtureRequest
+) -> None:
+    captioner: Any = request.getfixturevalue(name)
+    readers = [reader._replace(window=12) for reader in generator.reader.readers]
+    narrow = PromptReader(tuple(readers), "narrow")
+    fitted = Fitted(captioner, narrow)
+    told = fitted.limits()["instruction"]
+    assert "at most 9 words" in told
+    pictures = captioner.samples(4)
+    whole = Fitted(captioner, generator.reader).play(pictures, [1, 2, 3, 4])
+    short = fitted.play(pictures, [1, 2, 3, 4])
+    assert all(narrow.read(output.content).cut == 0 for output in short)
+    assert all(output.content for output in short)
+    assert sum(len(o.content) for o in short) < sum(len(o.content) for o in whole)
+    # Where it says more than is read all the same, the rest is on record.
+    held = [fitted._fit(output) for output in captioner.play(pictures, [1, 2, 3, 4])]
+    cut = [output for output in held if "shortened" in output.flags]
+    assert cut
+    assert all(output.cut_text for output in cut)
 
 
 def test_an_empty_prompt_is_told(generator: Player) -> None:

@@ -160,6 +160,20 @@ def test_a_budget_cuts_and_keeps_what_it_cut(checkpoint: Path) -> None:
     assert cut > 0
 
 
+def test_a_word_budget_is_told_where_one_can_ask_and_kept_anyway(
+    checkpoint: Path, told: dict[str, Any]
+) -> None:
+    plain = load(checkpoint, max_tokens=TOKENS, temperature=1.0, **({"words": 9} if told else {}))
+    held = plain.within(4)
+    assert held.fingerprint != plain.fingerprint
+    assert ("at most 4 words" in held.instruction) == (held.weights.way == "chat")
+    assert held.weights.way == "chat" or held.instruction == plain.instruction
+    (output,) = held.play(held.samples(1), [1])
+    assert len(output.content.split()) <= 4
+    # A budget of the study that is tighter stays.
+    assert load(checkpoint, words=2).within(4).options["words"] == 2
+
+
 def test_a_caption_without_an_end_is_told(player: Any) -> None:
     for output in player.play(player.samples(3), [1, 2, 3]):
         assert isinstance(output, Output)

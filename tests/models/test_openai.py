@@ -16,7 +16,7 @@ from PIL import Image
 pytest.importorskip("openai")
 
 import driftloop
-from driftloop.errors import ModelError, StudyError
+from driftloop.errors import ModelError, ServerError, StudyError
 from driftloop.models import Player, check_invariance, get_backend
 from driftloop.runners import cast_study, check_model, make_plan
 from driftloop.steps import Failure, Output
@@ -217,7 +217,7 @@ def quiet_run(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_no_step_is_lost_or_doubled_through_faults(
-    server: Server, quiet_run: Any, tmp_path: Path
+    server: Server, quiet_run: Any, tmp_path: Path, record_property: Any
 ) -> None:
     faults = 0
     for seed in range(4 if LONG else 1):
@@ -232,6 +232,7 @@ def test_no_step_is_lost_or_doubled_through_faults(
             assert len(run) == study(server).steps
         faults += server.faults.counts.total()
         assert set(server.faults.counts) == set(FAULTS)
+    record_property("faults", faults)
     assert faults >= (1000 if LONG else 36)
 
 
@@ -249,6 +250,36 @@ def test_a_run_through_a_server_that_went_away_goes_on(
     server.faults = Faults()
     driftloop.run(study(server, **changes), tmp_path, progress=False).close()
     assert played(tmp_path).equals(quiet_run)
+
+
+def test_a_server_that_is_gone_stops_the_run_and_nothing_is_lost(
+    server: Server, quiet_run: Any, tmp_path: Path
+) -> None:
+    changes = {"retries": 1, "gives_up": 6, "concurrency": 2}
+    folder = tmp_path / "run"
+    server.faults = Faults(share=1, after=20, kinds=("503", "reset"))
+    with pytest.raises(ServerError, match=r"has not answered [67] requests in a row .*goes on"):
+        driftloop.run(study(server, **changes), folder, progress=False)
+    with open_run(folder) as run:
+        assert 0 < len(run) < study(server).steps
+        # Only those that were out before it was plain that nobody answers.
+        assert 6 <= len(run.failures()) <= 16
+        assert run.sessions()[-1]["outcome"] == "stopped"
+    server.faults = Faults()
+    driftloop.run(study(server, **changes), folder, progress=False).close()
+    assert played(folder).equals(quiet_run)
+
+
+def test_what_is_refused_or_comes_late_is_no_silence(server: Server) -> None:
+    player = load(server, "generator", gives_up=1, retries=1)
+    for _ in range(2):
+        assert isinstance(player.play(["a forbidden thing"], [1])[0], Failure)
+    server.faults = Faults(share=1, kinds=("500",), most=1)
+    assert isinstance(player.play(["a ship"], [1])[0], Output)
+    server.faults = Faults(share=1, kinds=("500",))
+    assert isinstance(player.resized(2).play(["a ship"], [1])[0], Failure)
+    with pytest.raises(ServerError):
+        player.play(["a ship"], [1])
 
 
 def test_the_key_reaches_nothing(

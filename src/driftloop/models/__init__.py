@@ -10,22 +10,29 @@ package can add one; its library is imported when a model is loaded, not before.
   :func:`difference` how far two of them are apart.
 * :func:`probe_batch_size`, :func:`time_batch` measure how it is best played;
   :func:`is_out_of_memory`, :func:`free_memory` are for when it was too much.
+* :class:`Fitted` and :class:`Refusing` keep a text from being longer than a generator reads, which
+  its :class:`TextReader` tells.
 * :func:`recall`, :func:`remember` keep what this machine has learnt about a model.
 """
 
 from ._memory import recall, remember
+from ._overlong import Fitted, Refusing
 from ._probe import SIZES, free_memory, is_out_of_memory, probe_batch_size, time_batch
-from ._protocols import Backend, Located, Player, Settings
+from ._protocols import Backend, Located, Player, Reading, Settings, TextReader
 from ._registry import backend_names, get_backend, guess_backend
 from ._selftest import Invariance, check_invariance, difference, seeds_to_test
 
 __all__ = [
     "SIZES",
     "Backend",
+    "Fitted",
     "Invariance",
     "Located",
     "Player",
+    "Reading",
+    "Refusing",
     "Settings",
+    "TextReader",
     "backend_names",
     "check_invariance",
     "difference",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import re
+from collections.abc import Callable
 
 from ..steps import Output
 
@@ -15,11 +17,29 @@ def cut_to_budget(text: str, words: int | None) -> tuple[str, str]:
     >>> cut_to_budget("A cat sits.", 4)
     ('A cat sits.', '')
     """
-    spans = [match.end() for match in re.finditer(r"\S+", text)]
-    if words is None or len(spans) <= words:
+    return cut_to_fit(text, lambda part: words is None or len(part.split()) <= words)
+
+
+def cut_to_fit(text: str, fits: Callable[[str], bool]) -> tuple[str, str]:
+    """Split a text into a beginning that fits and the rest.
+
+    It is cut behind the last sentence that fits; where none does, behind the last word; where none
+    does either (a script without blanks), behind the last character.
+
+    >>> cut_to_fit("A cat. A dog. A cow.", lambda part: len(part) < 16)
+    ('A cat. A dog.', 'A cow.')
+    """
+    if fits(text):
         return text, ""
-    room = text[: spans[words - 1]]
-    ends = [match.end() for match in re.finditer(r"[.!?](?=\s|$)", room)]
+    for places in (
+        [match.end() for match in re.finditer(r"\S+", text)],
+        list(range(1, len(text) + 1)),
+    ):
+        fitting = bisect.bisect_left(places, True, key=lambda at: not fits(text[:at]))
+        if fitting:
+            break
+    room = text[: places[fitting - 1]] if fitting else ""
+    ends = [match.end() for match in re.finditer(r"[.!?](?=\s|$)|[。！？]", room)]
     at = ends[-1] if ends else len(room)
     return text[:at], text[at:].lstrip()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def _hub_cache(name: str, revision: str | None) -> Path | None:
         raise ModelError(f"'{name}' is not a name that the hub could have: {error}") from error
 
 
-def locate(path: str, revision: str | None = None) -> Located:
+def locate(path: str, revision: str | None = None, variant: str | None = None) -> Located:
     """Find a model and name its weights, asking the hub only when they are not on this machine.
 
     Raises:
@@ -64,14 +64,40 @@ def locate(path: str, revision: str | None = None) -> Located:
     """
     folder = find_folder(path, revision)
     if folder is None:
-        return _on_hub(path, revision)
+        return _on_hub(path, revision, variant)
     weights = [file for file in folder.rglob("*") if file.suffix in {".safetensors", ".bin"}]
     if not weights:
         raise ModelError(
             f"{path}: no weights (*.safetensors or *.bin) in that folder; "
             f"give the folder that save_pretrained wrote"
         )
-    return Located(str(folder), _identity(folder), sum(file.stat().st_size for file in weights))
+    sizes = {file.relative_to(folder).as_posix(): file.stat().st_size for file in weights}
+    pipeline = (folder / "model_index.json").is_file()
+    return Located(str(folder), _identity(folder), loaded_bytes(sizes, variant, pipeline))
+
+
+def loaded_bytes(sizes: Mapping[str, int], variant: str | None, pipeline: bool) -> int:
+    """Bytes of the weights that are loaded, of all that a repository has.
+
+    Args:
+        sizes: Bytes of each file of weights, by its path in the repository.
+        variant: The variant that is asked for, e.g. ``fp16``.
+        pipeline: Whether it is a pipeline of diffusers, whose parts have a folder each; what lies
+            beside those are the same weights for other programs.
+    """
+    folders: dict[str, list[str]] = {}
+    for path in sizes:
+        folder = path.rpartition("/")[0]
+        if folder or not pipeline:
+            folders.setdefault(folder, []).append(path)
+    total = 0
+    for paths in folders.values():
+        safe = [path for path in paths if path.endswith(".safetensors")] or paths
+        names = {path: path.rpartition("/")[2] for path in safe}
+        varied = [path for path in safe if variant and f".{variant}" in names[path]]
+        plain = [path for path in safe if names[path].count(".") == 1]
+        total += sum(sizes[path] for path in varied or plain or safe)
+    return total
 
 
 def _identity(folder: Path) -> str:
@@ -100,7 +126,7 @@ def _hash(folder: Path, files: tuple[Path, ...], _unchanged: tuple[tuple[int, in
 
 
 @lru_cache
-def _on_hub(name: str, revision: str | None) -> Located:
+def _on_hub(name: str, revision: str | None, variant: str | None) -> Located:
     offline = os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
     try:
         from huggingface_hub import HfApi
@@ -125,10 +151,10 @@ def _on_hub(name: str, revision: str | None) -> Located:
             f"'{name}' is not on this machine and the hub cannot be asked for it "
             f"({type(error).__name__}); give the path of a folder, or go online"
         ) from error
-    sizes = [
-        file.size or 0 for file in info.siblings or [] if file.rfilename.endswith(".safetensors")
-    ]
-    return Located(None, f"hub:models--{name.replace('/', '--')}@{info.sha}", sum(sizes) or None)
+    files = {file.rfilename: file.size or 0 for file in info.siblings or []}
+    sizes = {name: size for name, size in files.items() if name.endswith(".safetensors")}
+    size = loaded_bytes(sizes, variant, "model_index.json" in files)
+    return Located(None, f"hub:models--{name.replace('/', '--')}@{info.sha}", size or None)
 
 
 def read_json(folder: str | Path, name: str) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, NamedTuple, Protocol
+from typing import Annotated, Any, ClassVar, NamedTuple, Protocol
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,6 +22,14 @@ class Settings(BaseModel):
     """Inputs a micro-batch. By default found by a quick probe, kept with the run and remembered
     for this machine; set it to get the same bits on other machines of the same kind."""
 
+    UNHURRIED: ClassVar[frozenset[str]] = frozenset({"batch_size"})
+    """Names of settings that have no bearing on how long a call takes."""
+
+    @property
+    def pace(self) -> dict[str, Any]:
+        """The settings that decide how long a call takes, and so the best micro-batch."""
+        return self.model_dump(mode="json", exclude=set(self.UNHURRIED))
+
     def price(self, known: dict[str, Any]) -> float | None:
         """Money a call, given what earlier sessions have learnt; None where it cannot be told."""
         return 0.0
@@ -38,12 +46,43 @@ class Located(NamedTuple):
     """Bytes of weights on disk."""
 
 
+class Reading(NamedTuple):
+    """What a generator takes of one text."""
+
+    tokens: int
+    """Tokens that it takes; of several text encoders, those of the one that takes the most."""
+    cut: int
+    """Tokens that it does not take."""
+    cut_text: str
+    """The words of those."""
+
+
+class TextReader(Protocol):
+    """What a generator takes of a text, told without drawing; safe to ask from any thread."""
+
+    @property
+    def window(self) -> int:
+        """Tokens that it takes at most."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Hash of everything that decides what it takes."""
+        ...
+
+    def read(self, text: str) -> Reading:
+        """Count what is taken of a text and what is not."""
+        ...
+
+
 class Player(Protocol):
     """A loaded model.
 
-    It may have three things more: ``test_size``, the inputs that a self-test takes where each of
-    them costs money; ``test_seeds``, the seeds that it can be tested with where it cannot answer
-    any other; and ``facts()``, what a session has learnt about it for the next plan.
+    It may have more: ``test_size``, the inputs that a self-test takes where each of them costs
+    money; ``test_seeds``, the seeds that it can be tested with where it cannot answer any other;
+    ``facts()``, what a session has learnt about it for the next plan; a generator a ``reader``, a
+    :class:`TextReader` (or None); a captioner ``within(words)``, the same one told to keep to a
+    number of words.
     """
 
     @property
@@ -87,7 +126,10 @@ class Player(Protocol):
 
 
 class Backend(Protocol):
-    """Checks and loads the models of one library."""
+    """Checks and loads the models of one library.
+
+    Where its generators tell what they take of a text, it has ``tells_reading = True``.
+    """
 
     settings: type[Settings]
     """The pydantic model of its settings."""

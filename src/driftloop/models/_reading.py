@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from ..seeds import digest
+from ._protocols import Reading
 
 PLACES = ("", "_2", "_3", "_4")
 """Suffixes under which pipelines keep their tokenizers and text encoders."""
-
-
-class Reading(NamedTuple):
-    """What was read of one prompt."""
-
-    tokens: int
-    """Tokens that the text encoder with the longest window took."""
-    cut: int
-    """Tokens that none took."""
-    cut_text: str
-    """The words of those."""
 
 
 class Reader(NamedTuple):
@@ -49,8 +43,33 @@ class Reader(NamedTuple):
         return text[encoded["offset_mapping"][self.window][0] :]
 
 
-def readers_of(pipeline: Any) -> list[Reader]:
-    """The tokenizers of a pipeline whose text encoders are there (SD3 is often used without T5)."""
+@dataclass(frozen=True)
+class PromptReader:
+    """What the text encoders of a pipeline take of a prompt."""
+
+    readers: tuple[Reader, ...]
+    identity: str
+
+    @property
+    def window(self) -> int:
+        """Tokens that the text encoder with the longest window takes at most."""
+        return max(reader.window for reader in self.readers)
+
+    def read(self, text: str) -> Reading:
+        """What the text encoder that reads the most takes, and what none takes."""
+        return min((one.read(text) for one in self.readers), key=lambda reading: reading.cut)
+
+
+def reader_of(pipeline: Any, identity: str) -> PromptReader | None:
+    """The tokenizers of a pipeline whose text encoders are there (SD3 is often used without T5).
+
+    Args:
+        pipeline: The pipeline.
+        identity: Of its weights and files.
+
+    Returns:
+        None where the pipeline reads in a way that is not known here.
+    """
     options = inspect.signature(type(pipeline).__call__).parameters
     longest = getattr(options.get("max_sequence_length"), "default", None)
     found = []
@@ -62,11 +81,8 @@ def readers_of(pipeline: Any) -> list[Reader]:
         # Sana puts its own instruction before the prompt and takes two tokens off for it.
         instructed = "complex_human_instruction" in options
         window -= 2 if instructed else tokenizer.num_special_tokens_to_add()
-        found.append(Reader(tokenizer, window))
-    return found
-
-
-def read(pipeline: Any, text: str) -> Reading:
-    """What the text encoder with the longest window takes of a prompt, and what none takes."""
-    readings = [reader.read(text) for reader in readers_of(pipeline)]
-    return min(readings, key=lambda reading: reading.cut, default=Reading(0, 0, ""))
+        # A copy: a pipeline sets its tokenizer to cut while it draws, maybe in another thread.
+        found.append(Reader(copy.deepcopy(tokenizer), window))
+    if not found:
+        return None
+    return PromptReader(tuple(found), digest("reader", identity, *(r.window for r in found)).hex())

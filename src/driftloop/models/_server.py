@@ -6,10 +6,12 @@ import base64
 import binascii
 import io
 import json
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -34,6 +36,25 @@ class Garbage(Exception):  # noqa: N818  (it is what came, not what went wrong)
     """An answer that is none: not the published shape, or a picture that cannot be read."""
 
 
+@dataclass
+class Silence:
+    """Requests in a row that stayed without an answer, however often they were asked again."""
+
+    requests: int = 0
+    last: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def goes_on(self, reason: str) -> None:
+        """One more."""
+        with self.lock:
+            self.requests, self.last = self.requests + 1, reason
+
+    def ends(self) -> None:
+        """There was an answer, be it a refusal."""
+        with self.lock:
+            self.requests = 0
+
+
 class Patience(NamedTuple):
     """How long to go on asking."""
 
@@ -42,6 +63,7 @@ class Patience(NamedTuple):
     """Seconds before the second try; doubled each time."""
     secret: str
     """What no message may tell."""
+    silence: Silence
     sleep: Callable[[float], None] = time.sleep
 
     def ask(self, call: Callable[[], T]) -> T | Failure:
@@ -50,11 +72,19 @@ class Patience(NamedTuple):
 
         for attempt in range(self.retries + 1):
             try:
-                return call()
+                answer = call()
             except (openai.OpenAIError, Garbage, ValueError) as error:
-                if attempt == self.retries or not is_passing(error):
-                    return Failure(self.told(error, attempt + 1))
+                reason = self.told(error, attempt + 1)
+                if not is_passing(error):
+                    self.silence.ends()
+                    return Failure(reason)
+                if attempt == self.retries:
+                    self.silence.goes_on(reason)
+                    return Failure(reason)
                 self.sleep(self._wait(error, attempt))
+            else:
+                self.silence.ends()
+                return answer
         raise AssertionError("a loop that always returns")
 
     def _wait(self, error: Exception, attempt: int) -> float:

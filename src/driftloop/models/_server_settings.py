@@ -21,7 +21,7 @@ FOR_CAPTIONERS = {
 }  # fmt: skip
 UNDECIDING = {
     "path", "batch_size", "base_url", "api_key_env", "concurrency", "timeout", "retries", "backoff",
-    "price_call", "price_1k_input", "price_1k_output",
+    "gives_up", "price_call", "price_1k_input", "price_1k_output",
 }  # fmt: skip
 """Settings that do not decide what the model answers (path and address are its identity)."""
 
@@ -29,6 +29,12 @@ UNDECIDING = {
 class OpenAISettings(Settings):
     """Settings of a model on a server."""
 
+    UNHURRIED = frozenset(
+        {
+            "batch_size", "api_key_env", "timeout", "retries", "backoff", "gives_up", "temperature",
+            "top_p", "price_call", "price_1k_input", "price_1k_output",
+        }
+    )  # fmt: skip
     path: str
     """The model's name on the server."""
     role: Literal["generator", "captioner"]
@@ -45,6 +51,9 @@ class OpenAISettings(Settings):
     """Times to ask again after a time-out, a cut connection, 429, 5xx or an answer that is none."""
     backoff: Annotated[float, Field(ge=0, le=60)] = 0.5
     """Seconds before asking again, doubled each time up to 30."""
+    gives_up: Annotated[int, Field(ge=1, le=1_000_000)] = 16
+    """Requests in a row that may stay without an answer, after all retries, before the run stops:
+    the server is gone then, and would fail each trajectory in turn."""
     seeded: bool | None = None
     """Whether the server takes a seed. By default a captioner's is told one; an images endpoint is
     not, as OpenAI's refuses it and others call it ``seed``."""

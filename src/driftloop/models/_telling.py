@@ -30,6 +30,11 @@ and drops it."""
 DEFAULT_TOLD = "Describe this picture."
 
 
+def within_words(told: str) -> str:
+    """An instruction with a word budget in it, ``{words}``, added where it has none."""
+    return told if "{words}" in told else f"{told} Use at most {{words}} words."
+
+
 def model_type(folder: str | Path) -> str | None:
     """The architecture that a model's files name."""
     found = _files.read_json(folder, "config.json").get("model_type")

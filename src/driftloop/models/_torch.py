@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -73,6 +74,10 @@ def quietly(*, bars: bool = False) -> Iterator[None]:
     libraries = [sys.modules.get("transformers"), sys.modules.get("diffusers")]
     logs = [library.utils.logging for library in libraries if library is not None]
     before = [(log.get_verbosity(), log.is_progress_bar_enabled()) for log in logs]
+    # Which tells once a layer that it computes in half precision.
+    quantiser = logging.getLogger("bitsandbytes")
+    level = quantiser.level
+    quantiser.setLevel(logging.ERROR)
     for log in logs:
         log.set_verbosity_error()
         if not bars:
@@ -82,6 +87,7 @@ def quietly(*, bars: bool = False) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     finally:
+        quantiser.setLevel(level)
         for log, (verbosity, bar) in zip(logs, before, strict=True):
             log.set_verbosity(verbosity)
             if bar:

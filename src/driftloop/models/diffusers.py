@@ -28,6 +28,7 @@ DECIDING = {"scheduler", "lora_scale", "without", "offload", "compile"}
 class DiffusersSettings(Settings):
     """Settings of a generator."""
 
+    UNHURRIED = frozenset({"batch_size", "negative_prompt", "lora_scale"})
     revision: str | None = None
     """Branch, tag or commit on the hub."""
     variant: str | None = None
@@ -72,6 +73,7 @@ class DiffusersBackend:
     """Finds and loads text-to-image pipelines."""
 
     settings = DiffusersSettings
+    tells_reading = True
 
     def role(self, settings: DiffusersSettings) -> Role:
         """Always a generator."""
@@ -83,7 +85,7 @@ class DiffusersBackend:
 
     def locate(self, settings: DiffusersSettings) -> Located:
         """Find the pipeline's files."""
-        located = _files.locate(settings.path, settings.revision)
+        located = _files.locate(settings.path, settings.revision, settings.variant)
         if located.folder and not self.recognises(located.folder):
             raise ModelError(
                 f"{settings.path}: no model_index.json there, so it is not a diffusers pipeline; "
@@ -116,6 +118,7 @@ class DiffusersBackend:
         return DiffusersGenerator(
             pipeline=_pipeline.dress(pipeline, settings.scheduler),
             weights=pipeline,
+            reader=_reading.reader_of(pipeline, located.identity),
             options=options,
             decided=settings.model_dump(include=DECIDING, exclude_defaults=True),
             device=_torch.pick_device(settings.device),
@@ -131,6 +134,7 @@ class DiffusersGenerator:
     pipeline: Any
     weights: Any
     """The pipeline as loaded, kept for those who share its weights."""
+    reader: _reading.PromptReader | None
     options: dict[str, Any]
     """What it is called with."""
     decided: dict[str, Any]
@@ -187,16 +191,18 @@ class DiffusersGenerator:
             flags.append("filtered")
         if not text.strip():
             flags.append("empty prompt")
-        read, cut, cut_text = _reading.read(self.pipeline, text)
+        if self.reader is None:
+            return Output(image, flags=tuple(flags))
+        read, cut, cut_text = self.reader.read(text)
         return Output(image, read, cut, cut_text, tuple(flags))
 
     def limits(self) -> dict[str, Any]:
         """Tokens read, picture size, parameters, number format, device."""
-        windows = [reader.window for reader in _reading.readers_of(self.pipeline)]
         modules = self.pipeline.components.values()
         return {
             "pipeline": type(self.pipeline).__name__,
-            "prompt tokens": max(windows, default=None),
+            "prompt tokens": self.reader and self.reader.window,
+            "of each text encoder": self.reader and [one.window for one in self.reader.readers],
             "parameters": sum(
                 weight.numel()
                 for module in modules

@@ -15,12 +15,13 @@ from typing import Any
 
 from PIL import Image
 
-from ..errors import ModelError
+from ..errors import ModelError, ServerError
 from ..steps import Failure, Output, Role
 from . import _samples, _server, _torch
 from ._budget import caption
 from ._protocols import Located, Player
 from ._server_settings import OFFICIAL, UNDECIDING, OpenAISettings
+from ._telling import within_words
 
 SEED_BITS = 31
 """Servers disagree about the largest seed; all take a positive 32-bit integer."""
@@ -61,9 +62,12 @@ class OpenAIBackend:
             api_key=key or "none", base_url=settings.base_url, timeout=settings.timeout,
             max_retries=0,
         )  # fmt: skip
+        # All that play on a server notice together that it is gone; who loads anew asks anew.
+        silence = _torch.load_once(("silence", settings.base_url), _server.Silence)
+        silence.ends()
         return ServerPlayer(
             client=client,
-            patience=_server.Patience(settings.retries, settings.backoff, key),
+            patience=_server.Patience(settings.retries, settings.backoff, key, silence),
             settings=settings,
             batch_size=settings.batch_size or settings.concurrency,
             located=located,
@@ -115,7 +119,17 @@ class ServerPlayer:
         return replace(self, batch_size=batch_size)
 
     def play(self, inputs: Sequence[Any], seeds: Sequence[int]) -> list[Output | Failure]:
-        """Ask for each by itself; one that gets no answer fails, the others keep theirs."""
+        """Ask for each by itself; one that gets no answer fails, the others keep theirs.
+
+        Raises:
+            ServerError: It has not answered for ``gives_up`` requests; nothing was asked.
+        """
+        silence = self.patience.silence
+        if silence.requests >= self.settings.gives_up:
+            raise ServerError(
+                f"{self.settings.base_url} has not answered {silence.requests} requests in a row "
+                f"({silence.last}); when it is back, the same command goes on and retries them"
+            )
         if not 0 < len(inputs) <= self.batch_size:
             raise ValueError(f"{len(inputs)} inputs for a micro-batch of {self.batch_size}")
         one: Callable[[Any, int], Output]
@@ -126,6 +140,14 @@ class ServerPlayer:
                 for item, seed in zip(inputs, seeds, strict=True)
             ]
             return [job.result() for job in jobs]
+
+    def within(self, words: int) -> ServerPlayer:
+        """The same captioner told to keep to a number of words."""
+        told = {
+            "instruction": within_words(self.settings.instruction),
+            "words": min(words, self.settings.words or words),
+        }
+        return replace(self, settings=self.settings.model_copy(update=told))
 
     @property
     def instruction(self) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from PIL import Image
 from pydantic import Field, model_validator
@@ -24,6 +25,7 @@ the room ends a caption."""
 class TransformersSettings(Settings):
     """Settings of a captioner."""
 
+    UNHURRIED = frozenset({"batch_size", "temperature", "top_p"})
     revision: str | None = None
     """Branch, tag or commit on the hub."""
     instruction: str | None = None
@@ -40,6 +42,9 @@ class TransformersSettings(Settings):
     """Tokens a caption may have; by default 4 a word of the budget, or 512."""
     dtype: _torch.Dtype = "auto"
     """Number format; ``auto`` takes half precision where the device computes in it."""
+    quantise: Literal["4bit", "8bit"] | None = None
+    """Keep the weights of the language model in 4 bits (NF4) or 8 (LLM.int8), by bitsandbytes: a
+    fraction of the memory, and another model in what it says."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps`` ..."""
 
@@ -77,15 +82,16 @@ class TransformersBackend:
 
     def load(self, settings: TransformersSettings, located: Located) -> Player:
         """Load model and processor onto their device."""
-        what = (located.identity, settings.dtype, settings.device)
+        what = (located.identity, settings.dtype, settings.device, settings.quantise)
         weights = _torch.load_once(what, lambda: _load_weights(settings, located))
         if settings.instruction and weights.way == "picture":
             raise ModelError(_cannot_be_told(settings.path))
         return TransformersCaptioner(
             weights=weights,
             options=settings.model_dump(
-                exclude={"path", "revision", "batch_size", "device", "dtype"}
+                exclude={"path", "revision", "batch_size", "device", "dtype", "quantise"}
             ),
+            quantise=settings.quantise,
             batch_size=settings.batch_size or 1,
             located=located,
         )
@@ -111,6 +117,7 @@ class TransformersCaptioner:
     options: dict[str, Any]
     batch_size: int
     located: Located
+    quantise: str | None = None
     role: Role = Role.CAPTIONER
 
     @property
@@ -132,19 +139,31 @@ class TransformersCaptioner:
             str(self.model.dtype),
             self.model.device.type,
             self.batch_size,
+            *([self.quantise] if self.quantise else []),
         )
 
     def resized(self, batch_size: int) -> TransformersCaptioner:
         """The same model with another micro-batch."""
         return replace(self, batch_size=batch_size)
 
+    def within(self, words: int) -> TransformersCaptioner:
+        """The same model told to keep to a number of words, where it can be told by request."""
+        told, words = self._told, min(words, self.options["words"] or words)
+        if self.weights.way == "chat":
+            told = _telling.within_words(told)
+        return replace(self, options={**self.options, "instruction": told, "words": words})
+
     @property
     def instruction(self) -> str:
         """What the captioner is told."""
+        return self._told.replace("{words}", str(self.options["words"]))
+
+    @property
+    def _told(self) -> str:
         told = self.options["instruction"]
         if told is None:
             told = _telling.DEFAULT_TOLD if self.weights.way == "chat" else ""
-        return str(told).replace("{words}", str(self.options["words"]))
+        return str(told)
 
     def play(self, inputs: Sequence[Image.Image], seeds: Sequence[int]) -> list[Output | Failure]:
         """Describe one picture each.
@@ -203,6 +222,7 @@ class TransformersCaptioner:
             "told by": self.weights.way,
             "parameters": sum(weight.numel() for weight in self.model.parameters()),
             "dtype": str(self.model.dtype).removeprefix("torch."),
+            **({"quantised": self.quantise} if self.quantise else {}),
             "device": str(self.model.device),
         }
 
@@ -218,12 +238,13 @@ def _load_weights(settings: TransformersSettings, located: Located) -> _Weights:
     except ImportError as error:
         raise ModelError("transformers is not installed: pip install 'driftloop[all]'") from error
     device = _torch.pick_device(settings.device)
+    dtype = _torch.pick_dtype(settings.dtype, device)
     source = located.folder or settings.path
     revision = {"revision": settings.revision} if settings.revision else {}
     try:
         with _torch.quietly(bars=located.folder is None):
             model = transformers.AutoModelForImageTextToText.from_pretrained(
-                source, dtype=_torch.pick_dtype(settings.dtype, device), **revision
+                source, dtype=dtype, **revision, **_quantised(settings, device, dtype)
             )
             if model.config.model_type in _telling.PICTURE_ONLY:
                 processor = transformers.AutoImageProcessor.from_pretrained(source, **revision)
@@ -234,7 +255,28 @@ def _load_weights(settings: TransformersSettings, located: Located) -> _Weights:
     except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
         raise ModelError(f"{settings.path}: transformers cannot load it: {error}") from error
     tokenizer.padding_side = "left"
-    return _Weights(model.to(device).eval(), processor, tokenizer)
+    # Quantised weights are put where they belong while they are loaded, and cannot be moved.
+    placed = model if settings.quantise else model.to(device)
+    return _Weights(placed.eval(), processor, tokenizer)
+
+
+def _quantised(settings: TransformersSettings, device: Any, dtype: Any) -> dict[str, Any]:
+    """What ``from_pretrained`` is told of quantisation; nothing where there is none."""
+    if settings.quantise is None:
+        return {}
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise ModelError(
+            f'{settings.path}: quantise = "{settings.quantise}" needs bitsandbytes: '
+            f"pip install 'driftloop[quantise]'"
+        )
+    from transformers import BitsAndBytesConfig
+
+    how = (
+        {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": dtype}
+        if settings.quantise == "4bit"
+        else {"load_in_8bit": True}
+    )
+    return {"quantization_config": BitsAndBytesConfig(**how), "device_map": {"": device}}
 
 
 def _cannot_be_told(path: str) -> str:

@@ -17,6 +17,7 @@ MEANINGS = {
     "filtered": "a safety filter replaced the picture",
     "unfinished": "the caption ended at the token limit, in mid-sentence",
     "over budget": "the caption was cut back to its word budget",
+    "shortened": "the caption was cut back to what the next generator reads",
 }
 """What a flag means, for those that the shipped backends set."""
 EXAMPLE_LENGTH = 160

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from ..errors import ModelError, StudyError, UnreachableError
 from ..models import Backend, Located, Settings, backend_names, get_backend
 from ..steps import Role
-from ..study import Arm, Study, explain
+from ..study import PlayedArm, Study, explain
 
 UNREACHABLE = "unreachable:"
 """What the identity of a model begins with that was taken on trust."""
@@ -26,11 +26,13 @@ class SeatSpec:
     settings: Settings
     role: Role
     located: Located
+    reader: str | None = None
+    """The seat of the generator that a captioner's captions have to fit, if any."""
 
     @property
     def choices(self) -> dict[str, Any]:
-        """The settings that decide its outputs and its speed, but for the micro-batch."""
-        return self.settings.model_dump(mode="json", exclude={"batch_size"})
+        """The settings that decide how long a call takes, and so its micro-batch."""
+        return self.settings.pace
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,15 @@ def cast_study(study: Study, where: str = "study", *, unreachable: bool = False)
     for name in study.models:
         _seat(study, name, {}, where, located, unreachable)
     for arm in study.expanded_arms():
-        names = []
-        for model in arm.network:
-            seat = _seat(study, model, arm.settings.get(model, {}), where, located, unreachable)
-            seats[seat.name] = seat
-            names.append(seat.name)
-        networks[arm.name] = tuple(names)
-        _check_network(study, arm, [seats[name].role for name in names], where)
+        cast = [
+            _seat(study, model, arm.settings.get(model, {}), where, located, unreachable)
+            for model in arm.network
+        ]
+        _check_network(study, arm, [seat.role for seat in cast], where)
+        if study.overlong != "cut":
+            cast = _reading_whole(study, cast, where)
+        seats.update({seat.name: seat for seat in cast})
+        networks[arm.name] = tuple(seat.name for seat in cast)
     return Casting(study, seats, networks)
 
 
@@ -104,7 +108,26 @@ def _seat(
     return SeatSpec(name, model, backend, settings, backend.role(settings), located[place])
 
 
-def _check_network(study: Study, arm: Arm, roles: list[Role], where: str) -> None:
+def _reading_whole(study: Study, cast: list[SeatSpec], where: str) -> list[SeatSpec]:
+    """Seat each captioner of a network for the generator that it writes for."""
+    for seat in cast:
+        if seat.role is Role.GENERATOR and not getattr(seat.backend, "tells_reading", False):
+            raise StudyError(
+                f'{where}: overlong: "{study.overlong}" needs generators that tell what they read '
+                f"of a text, and those of models.{seat.model}.backend do not; leave overlong out "
+                f"and set 'words' for the captioner instead"
+            )
+    if study.overlong == "error":
+        return cast
+    return [
+        seat
+        if seat.role is Role.GENERATOR
+        else replace(seat, name=f"{seat.name} → {after.name}", reader=after.name)
+        for seat, after in zip(cast, cast[1:] + cast[:1], strict=True)
+    ]
+
+
+def _check_network(study: Study, arm: PlayedArm, roles: list[Role], where: str) -> None:
     key = f"{where}: arms: '{arm.name}': network"
     told = " → ".join(f"{name} ({role})" for name, role in zip(arm.network, roles, strict=True))
     for before, after in zip(roles, roles[1:] + roles[:1], strict=True):

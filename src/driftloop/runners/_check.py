@@ -24,6 +24,7 @@ from ..models import (
 from ..models import probe_batch_size as probe
 from ..steps import Output, Role
 from ..study import explain
+from ._environment import device_name
 
 
 class ModelCheck(NamedTuple):
@@ -72,7 +73,6 @@ def check_model(path: str, *, backend: str | None = None, **settings: Any) -> Mo
     before, started = _memory(), time.perf_counter()
     player = player_backend.load(checked, located)
     load_seconds = time.perf_counter() - started
-    choices = checked.model_dump(mode="json", exclude={"batch_size"})
     size = checked.batch_size or probe(player)[0]
     sizes = sorted({*(s for s in SIZES if s <= 2 * size), size})
     # Where each input may cost money, a micro-batch has no bearing on speed either.
@@ -92,7 +92,7 @@ def check_model(path: str, *, backend: str | None = None, **settings: Any) -> Mo
     if isinstance(example.content, Image.Image):
         limits["picture"] = f"{example.content.width} × {example.content.height}"
         facts["pixels"] = example.content.width * example.content.height
-    remember(located.identity, choices, **facts)
+    remember(located.identity, checked.pace, device=device_name(limits), **facts)
     return ModelCheck(
         path=path,
         backend=name,

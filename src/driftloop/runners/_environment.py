@@ -41,6 +41,17 @@ def describe_environment() -> dict[str, Any]:
     return facts
 
 
+def device_name(limits: dict[str, Any]) -> str | None:
+    """What a player computes on, by the device among its limits; None where that is elsewhere."""
+    device = limits.get("device")
+    if device is None:
+        return None
+    torch = sys.modules.get("torch")
+    if str(device).startswith("cuda") and torch is not None:
+        return str(torch.cuda.get_device_name(device))
+    return _processor() if str(device) == "cpu" else str(device)
+
+
 def _processor() -> str:
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as stream:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from ..models import recall
+from ..models import Settings, recall
 from ..steps import Role
 from ..store import open_run
 from ..study import Study, load_study
 from ._casting import UNREACHABLE, cast_study
+from ._published import Published, published_for
 
 BYTES_A_PIXEL = 1.5
 """Lossless pictures of photographic content; flat ones take a third of it."""
@@ -23,14 +24,41 @@ class PlanRow:
     """What is asked of one player."""
 
     seat: str
+    model: str
+    """Its name in the study, which its settings in other arms share."""
     role: Role
     calls: int
     """At most: arms share what they have in common."""
     seconds: float | None
     """A call, as measured on this machine; None where it never was."""
+    device: str | None
+    """What that was measured on."""
+    published: tuple[Published, ...]
+    """What others say that a call takes elsewhere."""
+    identity: str
+    """Of the weights, which players with other settings share."""
     weights_bytes: int | None
     price: float | None = 0.0
     """Money a call; None where the study does not tell it, or not enough is known."""
+
+    def seconds_on(self, device: str) -> float | None:
+        """A call on a named device: as measured, else as published; None where nobody says."""
+        if self.device == device and self.seconds is not None:
+            return self.seconds
+        return next((one.seconds for one in self.published if one.device == device), None)
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What is known of a study's time on a named device."""
+
+    device: str
+    seconds: float
+    """Of the calls that are left, for the models that something is known of."""
+    figures: dict[str, Published]
+    """By model."""
+    unknown: tuple[str, ...]
+    """Models that nothing is known of there."""
 
 
 @dataclass(frozen=True)
@@ -49,30 +77,48 @@ class Plan:
     """Models that are not on this machine while the hub cannot be asked for them."""
 
     @property
+    def left(self) -> float:
+        """Share of the steps that is not in the run folder yet."""
+        return 1 - self.steps_done / self.steps
+
+    @property
     def seconds(self) -> float | None:
         """Wall time of what is left; None where a player was never measured."""
-        if not self.steps:
-            return 0.0
-        left = 1 - self.steps_done / self.steps
         times = [row.seconds for row in self.rows]
         if None in times:
             return None
-        return sum(row.calls * (row.seconds or 0) for row in self.rows) * left
+        return sum(row.calls * (row.seconds or 0) for row in self.rows) * self.left
 
     @property
     def money(self) -> float | None:
         """What the calls that are left cost at most, in the study's currency; None if unknown."""
-        if not self.steps:
-            return 0.0
-        left = 1 - self.steps_done / self.steps
         if any(row.price is None for row in self.rows):
             return None
-        return sum(row.calls * (row.price or 0) for row in self.rows) * left
+        return sum(row.calls * (row.price or 0) for row in self.rows) * self.left
+
+    @property
+    def elsewhere(self) -> list[Elsewhere]:
+        """Time on each device that somebody published a figure of, by its name."""
+        found = []
+        for device in sorted({one.device for row in self.rows for one in row.published}):
+            known = [(row, row.seconds_on(device)) for row in self.rows]
+            figures = {
+                row.model: one for row in self.rows for one in row.published if one.device == device
+            }
+            found.append(
+                Elsewhere(
+                    device,
+                    sum(row.calls * (seconds or 0) for row, seconds in known) * self.left,
+                    figures,
+                    tuple(dict.fromkeys(row.model for row, seconds in known if seconds is None)),
+                )
+            )
+        return found
 
     @property
     def memory_bytes(self) -> int | None:
-        """Weights of all players together, as they lie on disk."""
-        sizes = [row.weights_bytes for row in self.rows]
+        """Weights of all players together, as they lie on disk; those that are shared once."""
+        sizes = {row.identity: row.weights_bytes for row in self.rows}.values()
         return None if None in sizes else sum(size or 0 for size in sizes)
 
 
@@ -101,10 +147,14 @@ def make_plan(
         known = recall(seat.located.identity, seat.choices)
         price = seat.settings.price(known)
         rows.append(
-            PlanRow(name, seat.role, calls[name], known.get("seconds"), seat.located.size, price)
-        )
+            PlanRow(
+                name, seat.model, seat.role, calls[name], known.get("seconds"),
+                known.get("device"), published_for(seat.settings), seat.located.identity,
+                seat.located.size, price,
+            )
+        )  # fmt: skip
         if seat.role is Role.GENERATOR:
-            pixels += calls[name] * known.get("pixels", float("nan"))
+            pixels += calls[name] * known.get("pixels", _pixels(rows[-1], seat.settings))
     unchecked = {
         seat.settings.path
         for seat in casting.seats.values()
@@ -118,3 +168,11 @@ def make_plan(
         study.trajectories, study.rounds, study.steps, done, tuple(rows),
         None if disk != disk else int(disk), tuple(sorted(unchecked)),
     )  # fmt: skip
+
+
+def _pixels(row: PlanRow, settings: Settings) -> float:
+    """Pixels of a picture, by the study or by what is published; NaN where neither says."""
+    sides = settings.model_dump(include={"width", "height"})
+    if all(sides.values()) and len(sides) == 2:
+        return float(sides["width"] * sides["height"])
+    return next((float(one.pixels) for one in row.published), float("nan"))

@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 from pydantic import ValidationError
 
-from ..errors import ModelError, StoreError, StudyError
+from ..errors import ModelError, ServerError, StoreError, StudyError
 from ..models import (
     Player,
     check_invariance,
@@ -30,7 +30,8 @@ from ..steps import Batch, Content, Failure, Output, Trajectory, image_digest
 from ..store import Run, create_run, sole_player
 from ..study import Study, load_study
 from ._casting import Casting, SeatSpec, cast_study
-from ._environment import describe_environment
+from ._environment import describe_environment, device_name
+from ._overlong import read_whole
 
 Say = Callable[[str], None]
 Starts = dict[str, tuple[Content, Image.Image | None]]
@@ -80,10 +81,13 @@ class Session:
             self.run: Run = stack.enter_context(create_run(folder))
             stack.callback(sole_player(self.run.folder).release)
             _check_same_study(self.casting, starts, self.run, where)
-            self.players: dict[str, Player] = {}
+            loaded: dict[str, list[Player]] = {}
             for seat in self.casting.seats.values():
                 say(f"loading {seat.name}")
-                self.players[seat.name] = _load(seat, self.run, say)
+                loaded[seat.name] = [_load(seat, self.run, say)]
+            self.players: dict[str, Player] = {
+                name: players[0] for name, players in read_whole(self.casting, loaded).items()
+            }
             self.run.begin(
                 study=self.study.model_dump_json(exclude_unset=True),
                 digest=self.study.digest(),
@@ -117,8 +121,10 @@ class Session:
         for name, tally in self._tallies.items():
             if tally.calls:
                 seat = self.casting.seats[name]
-                learnt: dict[str, Any] = getattr(self.players[name], "facts", dict)()
-                remember(seat.located.identity, seat.choices, **tally.facts(), **learnt)
+                player = self.players[name]
+                learnt: dict[str, Any] = getattr(player, "facts", dict)()
+                facts = {**tally.facts(), **learnt, "device": device_name(player.limits())}
+                remember(seat.located.identity, seat.choices, **facts)
 
     def ask(self, model: str | None = None) -> Batch | None:
         """The next micro-batch, or None when nothing is ready; see :meth:`Scheduler.ask`."""
@@ -141,9 +147,12 @@ class Session:
         Raises:
             ModelError: Memory ran out twice. The micro-batch cannot shrink any more, since what was
                 played has its bits; the run goes on when the same study is played again.
+            ServerError: A server is gone; the run goes on when the same study is played again.
         """
         try:
             return self._answers(batch)
+        except ServerError:
+            raise
         except Exception as error:
             if not is_out_of_memory(error):
                 return self._one_by_one(batch, error)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from driftloop.errors import ModelError
-from driftloop.models import Located, Settings
+from driftloop.models import Located, Reading, Settings
 from driftloop.seeds import digest
 from driftloop.steps import Failure, Output, Role
 
@@ -34,6 +34,23 @@ class ToySettings(Settings):
     """The largest micro-batch that fits."""
     variety: int = 256
     """How many different pictures or captions there are."""
+    window: int | None = None
+    """Words that a generator reads of a text."""
+    says: str = ""
+    """What a captioner adds to its caption."""
+
+
+class ToyReader:
+    """Counts words where a text encoder counts tokens."""
+
+    def __init__(self, window: int) -> None:
+        self.window = window
+        self.identity = f"toy reader {window}"
+
+    def read(self, text: str) -> Reading:
+        words = text.split()
+        rest = words[self.window :]
+        return Reading(len(words) - len(rest), len(rest), " ".join(rest))
 
 
 class ToyPlayer:
@@ -41,6 +58,8 @@ class ToyPlayer:
         self.settings = settings
         self.batch_size = batch_size
         self.role = Role(settings.role)
+        self.reader = ToyReader(settings.window) if settings.window else None
+        self.budget: int | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -48,7 +67,14 @@ class ToyPlayer:
         return digest("toy", *sorted(choices.items()), self.batch_size).hex()
 
     def resized(self, batch_size: int) -> ToyPlayer:
-        return ToyPlayer(self.settings, batch_size)
+        player = ToyPlayer(self.settings, batch_size)
+        player.budget = self.budget
+        return player
+
+    def within(self, words: int) -> ToyPlayer:
+        player = self.resized(self.batch_size)
+        player.budget = words
+        return player
 
     def play(self, inputs: Sequence[Any], seeds: Sequence[int]) -> list[Output | Failure]:
         assert 0 < len(inputs) <= self.batch_size
@@ -65,12 +91,14 @@ class ToyPlayer:
         number %= self.settings.variety
         if self.role is Role.GENERATOR:
             colour = tuple(hashlib.sha256(str(number).encode()).digest()[:3])
-            return Output(Image.new("RGB", (8, 8), colour), tokens_read=len(told.split()))
+            reading = self.reader.read(told) if self.reader else Reading(len(told.split()), 0, "")
+            return Output(Image.new("RGB", (8, 8), colour), *reading)
         words = [WORDS[(number >> shift) % len(WORDS)] for shift in (0, 4, 8)]
-        return Output(f"A {words[0]} {words[1]} {words[2]}.", tokens_read=4)
+        text = f"A {words[0]} {words[1]} {words[2]}.{self.settings.says}"
+        return Output(text, tokens_read=len(text.split()))
 
     def limits(self) -> dict[str, Any]:
-        return {"toy": True}
+        return {"toy": True, "budget": self.budget}
 
     def samples(self, count: int) -> list[Any]:
         if self.role is Role.GENERATOR:
@@ -80,6 +108,7 @@ class ToyPlayer:
 
 class ToyBackend:
     settings = ToySettings
+    tells_reading = True
 
     def role(self, settings: ToySettings) -> Role:
         return Role(settings.role)
