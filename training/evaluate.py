@@ -318,6 +318,10 @@ def autoencoder_figures(n: int) -> dict[str, float]:
     return {"mse": float(np.mean(errors)), "n": len(errors), "half width": float(half)}
 
 
+def _measured() -> dict[str, Figures]:
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+
+
 def main() -> None:
     """Measure, write the figures, and from them the page and the cards."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -339,10 +343,12 @@ def main() -> None:
     )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results = _measured()
     for part in args.parts:
         # Through JSON, so that fresh and stored figures look the same.
-        results[part] = json.loads(json.dumps(jobs[part](args)))
+        figures = json.loads(json.dumps(jobs[part](args)))
+        # Other parts may have been measured at the same time.
+        results = {**_measured(), part: figures}
         RESULTS.write_text(json.dumps(results, indent=1))
         milestone(f"evaluated {part}")
     if missing := [part for part in jobs if part not in results]:
