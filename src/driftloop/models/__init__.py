@@ -10,9 +10,12 @@ package can add one; its library is imported when a model is loaded, not before.
   :func:`difference` how far two of them are apart.
 * :func:`probe_batch_size`, :func:`time_batch` measure how it is best played;
   :func:`is_out_of_memory`, :func:`free_memory` are for when it was too much.
+* :class:`OnDevices` are settings with a device, or several; :func:`make_stream`, :func:`on_stream`
+  let threads use one at the same time.
 * :func:`recall`, :func:`remember` keep what this machine has learnt about a model.
 """
 
+from ._devices import OnDevices, make_stream, on_stream
 from ._memory import recall, remember
 from ._probe import SIZES, free_memory, is_out_of_memory, probe_batch_size, time_batch
 from ._protocols import Backend, Located, Player, Settings
@@ -24,6 +27,7 @@ __all__ = [
     "Backend",
     "Invariance",
     "Located",
+    "OnDevices",
     "Player",
     "Settings",
     "backend_names",
@@ -33,6 +37,8 @@ __all__ = [
     "get_backend",
     "guess_backend",
     "is_out_of_memory",
+    "make_stream",
+    "on_stream",
     "probe_batch_size",
     "recall",
     "remember",

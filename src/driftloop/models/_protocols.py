@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple, Protocol
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from ..steps import Failure, Output, Role
 
@@ -21,6 +21,17 @@ class Settings(BaseModel):
     batch_size: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Inputs a micro-batch. By default found by a quick probe, kept with the run and remembered
     for this machine; set it to get the same bits on other machines of the same kind."""
+
+    _copy: int = PrivateAttr(0)
+
+    @property
+    def copy_number(self) -> int:
+        """Which of the replicas on its device it is, from 0; each has weights of its own."""
+        return self._copy
+
+    def replicas(self) -> Sequence[Settings]:
+        """The settings of each of the model's replicas, which play at the same time."""
+        return [self]
 
     def price(self, known: dict[str, Any]) -> float | None:
         """Money a call, given what earlier sessions have learnt; None where it cannot be told."""
@@ -41,9 +52,12 @@ class Located(NamedTuple):
 class Player(Protocol):
     """A loaded model.
 
-    It may have three things more: ``test_size``, the inputs that a self-test takes where each of
-    them costs money; ``test_seeds``, the seeds that it can be tested with where it cannot answer
-    any other; and ``facts()``, what a session has learnt about it for the next plan.
+    One thread at a time plays it, not always the same, while others play beside it.
+
+    It may have four things more: ``device``, the name of what it computes on, where players take
+    turns (one without shares it with nobody); ``test_size``, the inputs that a self-test takes
+    where each of them costs money; ``test_seeds``, the seeds that it can be tested with where it
+    cannot answer any other; and ``facts()``, what a session has learnt about it for the next plan.
     """
 
     @property
@@ -111,6 +125,10 @@ class Backend(Protocol):
 
     def load(self, settings: Any, located: Located) -> Player:
         """Load the model; its micro-batch is the settings', or 1 where they leave it open.
+
+        Args:
+            settings: Those of one replica, see :meth:`Settings.replicas`.
+            located: What :meth:`locate` found.
 
         Raises:
             ModelError: With what is missing and how to get it.

@@ -13,7 +13,8 @@ from ..errors import ModelError
 from ..steps import Failure, Output, Role
 from . import _files, _samples, _telling, _torch
 from ._budget import caption
-from ._protocols import Located, Player, Settings
+from ._devices import OnDevices
+from ._protocols import Located, Player
 from ._sampling import Counter, GumbelSampling
 
 TOKENS_PER_WORD = 4
@@ -21,7 +22,7 @@ TOKENS_PER_WORD = 4
 the room ends a caption."""
 
 
-class TransformersSettings(Settings):
+class TransformersSettings(OnDevices):
     """Settings of a captioner."""
 
     revision: str | None = None
@@ -40,8 +41,6 @@ class TransformersSettings(Settings):
     """Tokens a caption may have; by default 4 a word of the budget, or 512."""
     dtype: _torch.Dtype = "auto"
     """Number format; ``auto`` takes half precision where the device computes in it."""
-    device: str = "auto"
-    """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps`` ..."""
 
     @model_validator(mode="after")
     def _budget_is_told(self) -> TransformersSettings:
@@ -77,7 +76,7 @@ class TransformersBackend:
 
     def load(self, settings: TransformersSettings, located: Located) -> Player:
         """Load model and processor onto their device."""
-        what = (located.identity, settings.dtype, settings.device)
+        what = (located.identity, settings.dtype, settings.place, settings.copy_number)
         weights = _torch.load_once(what, lambda: _load_weights(settings, located))
         if settings.instruction and weights.way == "picture":
             raise ModelError(_cannot_be_told(settings.path))
@@ -122,6 +121,11 @@ class TransformersCaptioner:
     def processor(self) -> Any:
         """Its processor: chat template, tokenizer, picture preparation."""
         return self.weights.processor
+
+    @property
+    def device(self) -> str:
+        """What it computes on."""
+        return str(self.model.device)
 
     @property
     def fingerprint(self) -> str:
@@ -203,7 +207,7 @@ class TransformersCaptioner:
             "told by": self.weights.way,
             "parameters": sum(weight.numel() for weight in self.model.parameters()),
             "dtype": str(self.model.dtype).removeprefix("torch."),
-            "device": str(self.model.device),
+            "device": self.device,
         }
 
     def samples(self, count: int) -> list[Image.Image]:
@@ -217,7 +221,7 @@ def _load_weights(settings: TransformersSettings, located: Located) -> _Weights:
         import transformers
     except ImportError as error:
         raise ModelError("transformers is not installed: pip install 'driftloop[all]'") from error
-    device = _torch.pick_device(settings.device)
+    device = _torch.pick_device(settings.place)
     source = located.folder or settings.path
     revision = {"revision": settings.revision} if settings.revision else {}
     try:
