@@ -105,11 +105,11 @@ class _Crew:
             for name, players in session.replicas.items()
             for number, player in enumerate(players)
         ]
-        # Memory is kept for each stream, so players that take turns have one in common.
         lanes = {worker.lane: worker.device for worker in self._workers if worker.device}
-        shared = Counter(lanes.values())
+        self._crowded = {device for device, count in Counter(lanes.values()).items() if count > 1}
+        # Memory is kept for each stream, so players that take turns have one in common.
         self._streams = {
-            lane: make_stream(device) for lane, device in lanes.items() if shared[device] > 1
+            lane: make_stream(device) for lane, device in lanes.items() if device in self._crowded
         }
 
     def __enter__(self) -> _Crew:
@@ -140,15 +140,16 @@ class _Crew:
         """What came of each micro-batch, as it comes, until none is in play."""
         while any(worker.batch for worker in self._workers):
             worker, result = self._done.get()
-            crowded = worker.device in self._devices_in_play(but=worker)
+            crowded = worker.device in self._crowded and not worker.alone
             worker.batch, worker.alone = None, False
-            if crowded and _says_no_memory(result.outcomes):
+            again = crowded and _says_no_memory(result.outcomes)
+            if again:
                 self._again.append((worker, result.batch))
                 # The error holds on to what the attempt took.
                 del result
-                continue
             self._play_again()
-            yield result
+            if not again:
+                yield result
 
     def _play_again(self) -> None:
         for worker, batch in self._again[:]:
@@ -175,9 +176,8 @@ class _Crew:
                 return next(w for w in workers if w.model == batch.model), batch
         return None
 
-    def _devices_in_play(self, but: _Worker | None = None) -> set[str]:
-        busy = [worker for worker in self._workers if worker.batch and worker is not but]
-        return {worker.device for worker in busy if worker.device is not None}
+    def _devices_in_play(self) -> set[str]:
+        return {w.device for w in self._workers if w.batch and w.device is not None}
 
     def _give(self, worker: _Worker, batch: Batch) -> None:
         worker.batch = batch
