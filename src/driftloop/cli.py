@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.text import Text
@@ -65,6 +65,13 @@ def run(
         Path | None, typer.Option("--out", "-o", help="Run folder [default: runs/STUDY].")
     ] = None,
     report: Annotated[bool, typer.Option(help="Write the report afterwards.")] = True,
+    overlap: Annotated[
+        Literal["off", "devices", "models"],
+        typer.Option(
+            help="Who plays at the same time: models on devices of their own, also models that "
+            "share a device, or nobody. The results are the same.",
+        ),
+    ] = "devices",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Play a study, then report. Run again to go on, to retry, or to extend.
@@ -76,7 +83,8 @@ def run(
 
     folder = folder or runners.default_folder(study)
     try:
-        played = runners.run(study, folder, progress=False if quiet else None)
+        progress = False if quiet else None
+        played = runners.run(study, folder, overlap=overlap, progress=progress)
     except KeyboardInterrupt:
         err.print(
             f"stopped; what was played is in {folder}. To go on: the same command again.",

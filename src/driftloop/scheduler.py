@@ -108,20 +108,20 @@ class Scheduler:
             self.steps_done += index
             self._advance(trajectory, index, last)
 
-    def ask(self, model: str | None = None) -> Batch | None:
+    def ask(self, *models: str) -> Batch | None:
         """Hand out a micro-batch, or None when nothing is ready.
 
         Args:
-            model: Only calls of this seat. By default the seat with the most full micro-batches
-                waiting, which keeps a model busy before another is taken up.
+            *models: Only calls of these seats; by default of any.
 
         Returns:
-            At most the seat's ``batch_size`` calls, in the order of service.
+            At most ``batch_size`` calls, in the order of service, of the seat with the most full
+            micro-batches waiting, which keeps a model busy before another is taken up.
         """
-        if model is None:
-            model = max(
-                self._seats, key=lambda name: len(self._ready[name]) / self._seats[name].batch_size
-            )
+        model = max(
+            models or self._seats,
+            key=lambda name: len(self._ready[name]) / self._seats[name].batch_size,
+        )
         queue = self._ready[model]
         keys = [
             heapq.heappop(queue)[2] for _ in range(min(len(queue), self._seats[model].batch_size))

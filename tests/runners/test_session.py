@@ -205,15 +205,15 @@ def test_a_micro_batch_that_is_not_set_is_probed_and_kept(tmp_path: Path) -> Non
 
 PLAYER = """
 from driftloop_toys.studies import toy_data
-from driftloop.runners import Session
+from driftloop.runners import Session, drive
 from driftloop.study import load_study
 data = toy_data(rounds=200)
 for model in data["models"].values():
     model["delay"] = 0.002
+data["models"]["draw"]["device"] = ["cpu", "cpu"]
 with Session(load_study(data), {folder!r}) as session:
     print("playing", flush=True)
-    while batch := session.ask():
-        session.tell(batch, session.play(batch))
+    drive(session, overlap="models")
 print("finished", flush=True)
 """
 
@@ -223,7 +223,9 @@ def test_killed_at_random_moments(tmp_path: Path, toy_environment: dict[str, str
     data = toy_data(rounds=200)
     for model in data["models"].values():
         model["delay"] = 0.002
-    expected = play(load_study(data), tmp_path / "whole")
+    data["models"]["draw"]["device"] = ["cpu", "cpu"]
+    driftloop.run(load_study(data), tmp_path / "whole", overlap="off", progress=False).close()
+    expected = played(tmp_path / "whole")
     code = PLAYER.format(folder=str(tmp_path / "killed"))
     dice = random.Random(8)
     kills = progress = 0

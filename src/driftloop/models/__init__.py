@@ -12,9 +12,12 @@ package can add one; its library is imported when a model is loaded, not before.
   :func:`is_out_of_memory`, :func:`free_memory` are for when it was too much.
 * :class:`Fitted` and :class:`Refusing` keep a text from being longer than a generator reads, which
   its :class:`TextReader` tells.
+* :class:`OnDevices` are settings with a device, or several; :func:`make_stream`, :func:`on_stream`
+  let threads use one at the same time.
 * :func:`recall`, :func:`remember` keep what this machine has learnt about a model.
 """
 
+from ._devices import OnDevices, make_stream, on_stream
 from ._memory import recall, remember
 from ._overlong import Fitted, Refusing
 from ._probe import SIZES, free_memory, is_out_of_memory, probe_batch_size, time_batch
@@ -28,6 +31,7 @@ __all__ = [
     "Fitted",
     "Invariance",
     "Located",
+    "OnDevices",
     "Player",
     "Reading",
     "Refusing",
@@ -40,6 +44,8 @@ __all__ = [
     "get_backend",
     "guess_backend",
     "is_out_of_memory",
+    "make_stream",
+    "on_stream",
     "probe_batch_size",
     "recall",
     "remember",

@@ -91,7 +91,7 @@ def load(settings: DiffusersSettings, located: Located) -> Any:
         import transformers  # noqa: F401  (pipelines import it; it has to be there to be quieted)
     except ImportError as error:
         raise ModelError("diffusers is not installed: pip install 'driftloop[all]'") from error
-    device = _torch.pick_device(settings.device)
+    device = _torch.pick_device(settings.place)
     if settings.offload != "none" and device.type == "cpu":
         raise ModelError(
             f'{settings.path}: offload = "{settings.offload}" keeps weights off an accelerator, '

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, NamedTuple, Protocol
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from ..steps import Failure, Output, Role
 
@@ -25,10 +25,21 @@ class Settings(BaseModel):
     UNHURRIED: ClassVar[frozenset[str]] = frozenset({"batch_size"})
     """Names of settings that have no bearing on how long a call takes."""
 
+    _copy: int = PrivateAttr(0)
+
     @property
     def pace(self) -> dict[str, Any]:
         """The settings that decide how long a call takes, and so the best micro-batch."""
         return self.model_dump(mode="json", exclude=set(self.UNHURRIED))
+
+    @property
+    def copy_number(self) -> int:
+        """Which of the replicas on its device it is, from 0; each has weights of its own."""
+        return self._copy
+
+    def replicas(self) -> Sequence[Settings]:
+        """The settings of each of the model's replicas, which play at the same time."""
+        return [self]
 
     def price(self, known: dict[str, Any]) -> float | None:
         """Money a call, given what earlier sessions have learnt; None where it cannot be told."""
@@ -78,11 +89,14 @@ class TextReader(Protocol):
 class Player(Protocol):
     """A loaded model.
 
-    It may have more: ``test_size``, the inputs that a self-test takes where each of them costs
-    money; ``test_seeds``, the seeds that it can be tested with where it cannot answer any other;
-    ``facts()``, what a session has learnt about it for the next plan; a generator a ``reader``, a
-    :class:`TextReader` (or None); a captioner ``within(words)``, the same one told to keep to a
-    number of words.
+    One thread at a time plays it, not always the same, while others play beside it.
+
+    It may have more: ``device``, the name of what it computes on, where players take turns (one
+    without shares it with nobody); ``test_size``, the inputs that a self-test takes where each of
+    them costs money; ``test_seeds``, the seeds that it can be tested with where it cannot answer
+    any other; ``facts()``, what a session has learnt about it for the next plan; a generator a
+    ``reader``, a :class:`TextReader` (or None); a captioner ``within(words)``, the same one told to
+    keep to a number of words.
     """
 
     @property
@@ -153,6 +167,10 @@ class Backend(Protocol):
 
     def load(self, settings: Any, located: Located) -> Player:
         """Load the model; its micro-batch is the settings', or 1 where they leave it open.
+
+        Args:
+            settings: Those of one replica, see :meth:`Settings.replicas`.
+            located: What :meth:`locate` found.
 
         Raises:
             ModelError: With what is missing and how to get it.

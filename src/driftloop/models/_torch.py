@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Literal, TypeVar
 from weakref import WeakValueDictionary
 
@@ -40,6 +41,8 @@ def pick_device(wish: str) -> Any:
     try:
         device = torch.device(wish)
         torch.empty(1, device=device)
+        if device.type == "cuda" and device.index is None:
+            device = torch.device("cuda", torch.cuda.current_device())
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ModelError(f"device '{wish}' cannot be used here: {reason}") from error
@@ -61,6 +64,11 @@ def pick_dtype(wish: Dtype, device: Any) -> Any:
     return torch.bfloat16 if native else torch.float32
 
 
+_quiet_threads = 0
+_quiet_lock = threading.Lock()
+_quiet = ExitStack()
+
+
 @contextmanager
 def quietly(*, bars: bool = False) -> Iterator[None]:
     """Keep the libraries' notes and bars off the terminal.
@@ -71,6 +79,24 @@ def quietly(*, bars: bool = False) -> Iterator[None]:
     Args:
         bars: Leave progress bars, for a download.
     """
+    global _quiet_threads
+    # Verbosity and warning filters are the process's: the first thread that comes in sets them,
+    # and the last that leaves puts them back.
+    with _quiet_lock:
+        if not _quiet_threads:
+            _quiet.enter_context(_silence(bars=bars))
+        _quiet_threads += 1
+    try:
+        yield
+    finally:
+        with _quiet_lock:
+            _quiet_threads -= 1
+            if not _quiet_threads:
+                _quiet.close()
+
+
+@contextmanager
+def _silence(*, bars: bool) -> Iterator[None]:
     libraries = [sys.modules.get("transformers"), sys.modules.get("diffusers")]
     logs = [library.utils.logging for library in libraries if library is not None]
     before = [(log.get_verbosity(), log.is_progress_bar_enabled()) for log in logs]

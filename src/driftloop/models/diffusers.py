@@ -19,13 +19,14 @@ from pydantic import Field, model_validator
 from ..errors import ModelError, nearest
 from ..steps import Failure, Output, Role
 from . import _files, _pipeline, _reading, _samples, _torch
-from ._protocols import Located, Player, Settings
+from ._devices import OnDevices
+from ._protocols import Located, Player
 
 DECIDING = {"scheduler", "lora_scale", "without", "offload", "compile"}
 """Settings that decide a picture's bits and are no options of the call."""
 
 
-class DiffusersSettings(Settings):
+class DiffusersSettings(OnDevices):
     """Settings of a generator."""
 
     UNHURRIED = frozenset({"batch_size", "negative_prompt", "lora_scale"})
@@ -54,8 +55,6 @@ class DiffusersSettings(Settings):
     """Pixels; by default the size that the model was trained at."""
     dtype: _torch.Dtype = "auto"
     """Number format; ``auto`` takes half precision where the device computes in it."""
-    device: str = "auto"
-    """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps`` ..."""
     offload: Literal["none", "model", "sequential"] = "none"
     """Keep weights in main memory until they are needed: a ``model`` (a text encoder, a UNet) at a
     time, which costs little, or layer by layer (``sequential``), which costs most of the speed."""
@@ -98,7 +97,9 @@ class DiffusersBackend:
     def load(self, settings: DiffusersSettings, located: Located) -> Player:
         """Load the pipeline onto its device."""
         shared = {"variant", "dtype", "device", "lora_scale", "without", "offload", "compile"}
-        what = (located.identity, settings.model_dump_json(include=shared))
+        what = (
+            located.identity, settings.copy_number, settings.model_dump_json(include=shared)
+        )  # fmt: skip
         pipeline = _torch.load_once(what, lambda: _pipeline.load(settings, located))
         if settings.scheduler:
             current = type(pipeline.scheduler).__name__
@@ -121,7 +122,7 @@ class DiffusersBackend:
             reader=_reading.reader_of(pipeline, located.identity),
             options=options,
             decided=settings.model_dump(include=DECIDING, exclude_defaults=True),
-            device=_torch.pick_device(settings.device),
+            device=_torch.pick_device(settings.place),
             batch_size=settings.batch_size or 1,
             located=located,
         )

@@ -109,6 +109,11 @@ class ServerPlayer:
         return Role(self.settings.role)
 
     @property
+    def device(self) -> str:
+        """The model on its server, which is asked ``concurrency`` times at once and no more."""
+        return self.located.identity
+
+    @property
     def fingerprint(self) -> str:
         """Hash of server, model and settings; requests know nothing of their micro-batch."""
         decides = self.settings.model_dump(mode="json", exclude=UNDECIDING)

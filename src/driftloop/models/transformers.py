@@ -14,7 +14,8 @@ from ..errors import ModelError
 from ..steps import Failure, Output, Role
 from . import _files, _samples, _telling, _torch
 from ._budget import caption
-from ._protocols import Located, Player, Settings
+from ._devices import OnDevices
+from ._protocols import Located, Player
 from ._sampling import Counter, GumbelSampling
 
 TOKENS_PER_WORD = 4
@@ -22,7 +23,7 @@ TOKENS_PER_WORD = 4
 the room ends a caption."""
 
 
-class TransformersSettings(Settings):
+class TransformersSettings(OnDevices):
     """Settings of a captioner."""
 
     UNHURRIED = frozenset({"batch_size", "temperature", "top_p"})
@@ -45,8 +46,6 @@ class TransformersSettings(Settings):
     quantise: Literal["4bit", "8bit"] | None = None
     """Keep the weights of the language model in 4 bits (NF4) or 8 (LLM.int8), by bitsandbytes: a
     fraction of the memory, and another model in what it says."""
-    device: str = "auto"
-    """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps`` ..."""
 
     @model_validator(mode="after")
     def _budget_is_told(self) -> TransformersSettings:
@@ -82,7 +81,13 @@ class TransformersBackend:
 
     def load(self, settings: TransformersSettings, located: Located) -> Player:
         """Load model and processor onto their device."""
-        what = (located.identity, settings.dtype, settings.device, settings.quantise)
+        what = (
+            located.identity,
+            settings.dtype,
+            settings.place,
+            settings.copy_number,
+            settings.quantise,
+        )
         weights = _torch.load_once(what, lambda: _load_weights(settings, located))
         if settings.instruction and weights.way == "picture":
             raise ModelError(_cannot_be_told(settings.path))
@@ -129,6 +134,11 @@ class TransformersCaptioner:
     def processor(self) -> Any:
         """Its processor: chat template, tokenizer, picture preparation."""
         return self.weights.processor
+
+    @property
+    def device(self) -> str:
+        """What it computes on."""
+        return str(self.model.device)
 
     @property
     def fingerprint(self) -> str:
@@ -223,7 +233,7 @@ class TransformersCaptioner:
             "parameters": sum(weight.numel() for weight in self.model.parameters()),
             "dtype": str(self.model.dtype).removeprefix("torch."),
             **({"quantised": self.quantise} if self.quantise else {}),
-            "device": str(self.model.device),
+            "device": self.device,
         }
 
     def samples(self, count: int) -> list[Image.Image]:
@@ -237,7 +247,7 @@ def _load_weights(settings: TransformersSettings, located: Located) -> _Weights:
         import transformers
     except ImportError as error:
         raise ModelError("transformers is not installed: pip install 'driftloop[all]'") from error
-    device = _torch.pick_device(settings.device)
+    device = _torch.pick_device(settings.place)
     dtype = _torch.pick_dtype(settings.dtype, device)
     source = located.folder or settings.path
     revision = {"revision": settings.revision} if settings.revision else {}

@@ -2,6 +2,7 @@
 
 * :class:`Session` ties a study, its players and a run folder together; a user can own its loop.
 * :func:`run` plays a study to its end on this machine, the way the command line does.
+* :func:`drive` plays a session with a thread a player; :data:`Overlap` says who may play together.
 * :func:`cast_study` checks a study against its backends, before anything is loaded.
 * :func:`make_plan` says what a study would take.
 * :func:`search_prompts` finds prompts that are far from each other.
@@ -12,6 +13,7 @@
 from ._casting import Casting, SeatSpec, cast_study, study_schema
 from ._check import ModelCheck, check_model
 from ._check_encoder import EncoderCheck, check_encoders
+from ._crew import Overlap, drive
 from ._local import default_folder, run
 from ._plan import Plan, PlanRow, make_plan
 from ._prompts import PromptSearch, search_prompts
@@ -21,6 +23,7 @@ __all__ = [
     "Casting",
     "EncoderCheck",
     "ModelCheck",
+    "Overlap",
     "Plan",
     "PlanRow",
     "PromptSearch",
@@ -30,6 +33,7 @@ __all__ = [
     "check_encoders",
     "check_model",
     "default_folder",
+    "drive",
     "make_plan",
     "run",
     "search_prompts",

@@ -71,7 +71,7 @@ def check_model(path: str, *, backend: str | None = None, **settings: Any) -> Mo
         raise ModelError(explain(error, path, player_backend.settings)) from error
     located = player_backend.locate(checked)
     before, started = _memory(), time.perf_counter()
-    player = player_backend.load(checked, located)
+    player = player_backend.load(checked.replicas()[0], located)
     load_seconds = time.perf_counter() - started
     size = checked.batch_size or probe(player)[0]
     sizes = sorted({*(s for s in SIZES if s <= 2 * size), size})

@@ -25,6 +25,7 @@ from rich.text import Text
 
 from ..store import Run, open_run
 from ..study import Study
+from ._crew import Overlap, check_overlap, drive
 from ._session import Session
 
 
@@ -32,17 +33,22 @@ def run(
     study: Study | str | PathLike[str] = "quickstart",
     folder: str | PathLike[str] | None = None,
     *,
+    overlap: Overlap = "devices",
     progress: bool | None = None,
 ) -> Run:
     """Play a study, or what is left of it.
 
     Running the same study into the same folder again goes on where it stopped, retries what
-    failed, and extends it when the study asks for more. Ctrl-C stops after the micro-batch in play
-    is on disk.
+    failed, and extends it when the study asks for more. Ctrl-C stops after what is in play is on
+    disk.
 
     Args:
         study: A study, the path of its file, or the name of one that ships.
         folder: The run folder; by default ``runs/`` and the name of the study's file.
+        overlap: Who plays at the same time: models that have a device of their own (``devices``),
+            also those that share one (``models``, each with a stream of its own on a GPU), or one
+            after the other, each on disk before the next begins (``off``). The results are the
+            same.
         progress: Show a progress bar on the error stream; by default only on a terminal.
 
     Returns:
@@ -52,6 +58,7 @@ def run(
         KeyboardInterrupt: It was stopped by Ctrl-C; everything up to then is on disk.
         DriftloopError: It cannot be played; the message says what to mend.
     """
+    check_overlap(overlap)
     folder = default_folder(study) if folder is None else Path(folder)
     console = Console(stderr=True, quiet=progress is False)
     if progress is None:
@@ -59,11 +66,13 @@ def run(
     with console.status("reading the study") if progress else _nothing() as status:
         session = Session(study, folder, say=lambda line: status.update(line) if status else None)
     stop = threading.Event()
-    with session, _stop_on_interrupt(stop), _bar(session, console, progress) as advance:
-        while not stop.is_set() and (batch := session.ask()):
-            session.tell(batch, session.play(batch))
-            advance()
+    with session:
+        with _stop_on_interrupt(stop), _bar(session, console, progress) as advance:
+            drive(session, overlap=overlap, stop=stop.is_set, after_each=advance)
         stopped = stop.is_set() and not session.scheduler.done
+        if progress and (busy := session.busy()):
+            shares = ", ".join(f"{name} {share:.0%}" for name, share in busy.items())
+            console.print(Text(f"share of the time spent playing: {shares}"))
     if stopped:
         raise KeyboardInterrupt
     return open_run(folder)
@@ -115,7 +124,7 @@ def _bar(session: Session, console: Console, shown: bool) -> Iterator[Callable[[
 
 @contextmanager
 def _stop_on_interrupt(stop: threading.Event) -> Iterator[None]:
-    """Let Ctrl-C finish the micro-batch in play; a second one stops at once."""
+    """Let Ctrl-C finish what is in play; a second one stops at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -124,7 +133,7 @@ def _stop_on_interrupt(stop: threading.Event) -> Iterator[None]:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        print("stopping after this micro-batch (Ctrl-C again: at once)", file=sys.stderr)
+        print("stopping after what is in play (Ctrl-C again: at once)", file=sys.stderr)
 
     before = {
         number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)

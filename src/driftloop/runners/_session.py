@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import time
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 from pydantic import ValidationError
 
-from ..errors import ModelError, ServerError, StoreError, StudyError
-from ..models import (
-    Player,
-    check_invariance,
-    free_memory,
-    is_out_of_memory,
-    probe_batch_size,
-    recall,
-    remember,
-)
+from ..errors import StoreError, StudyError
+from ..models import Player, remember
 from ..prompts import Prompt
 from ..scheduler import Course, Played, Scheduler, Seat
-from ..steps import Batch, Content, Failure, Output, Trajectory, image_digest
+from ..steps import Batch, Content, Failure, Output, Step, Trajectory, image_digest
 from ..store import Run, create_run, sole_player
 from ..study import Study, load_study
-from ._casting import Casting, SeatSpec, cast_study
+from ._casting import Casting, cast_study
 from ._environment import describe_environment, device_name
+from ._loading import Say, introduce, load_players
 from ._overlong import read_whole
+from ._playing import play_batch
 
-Say = Callable[[str], None]
 Starts = dict[str, tuple[Content, Image.Image | None]]
 """What each prompt brings, by its id."""
 
@@ -75,7 +68,8 @@ class Session:
         self.study = study if isinstance(study, Study) else load_study(Path(study))
         self.casting: Casting = cast_study(self.study, where)
         starts = _starts(self.study, where)
-        self._batch_started: dict[int, float] = {}
+        self._times: dict[int, tuple[float, float | None]] = {}
+        self._first_asked = math.inf
         self._tallies: dict[str, _Tally] = {name: _Tally() for name in self.casting.seats}
         with ExitStack() as stack:
             self.run: Run = stack.enter_context(create_run(folder))
@@ -84,10 +78,8 @@ class Session:
             loaded: dict[str, list[Player]] = {}
             for seat in self.casting.seats.values():
                 say(f"loading {seat.name}")
-                loaded[seat.name] = [_load(seat, self.run, say)]
-            self.players: dict[str, Player] = {
-                name: players[0] for name, players in read_whole(self.casting, loaded).items()
-            }
+                loaded[seat.name] = load_players(seat, self.run, say)
+            loaded = read_whole(self.casting, loaded)
             self.run.begin(
                 study=self.study.model_dump_json(exclude_unset=True),
                 digest=self.study.digest(),
@@ -100,8 +92,13 @@ class Session:
             for content, image in starts.values():
                 if image is not None:
                     self.run.put_image(image, content.value)
-            for seat in self.casting.seats.values():
-                self.players[seat.name] = self._introduce(seat, self.players[seat.name], say)
+            self.replicas: dict[str, list[Player]] = {
+                seat.name: introduce(seat, loaded.pop(seat.name), self.run, say)
+                for seat in self.casting.seats.values()
+            }
+            self.players: dict[str, Player] = {
+                name: players[0] for name, players in self.replicas.items()
+            }
             self.scheduler = self._scheduler({id: start for id, (start, _) in starts.items()})
             self.run.commit(self.scheduler.collect())
             self._stack = stack.pop_all()
@@ -126,11 +123,13 @@ class Session:
                 facts = {**tally.facts(), **learnt, "device": device_name(player.limits())}
                 remember(seat.located.identity, seat.choices, **facts)
 
-    def ask(self, model: str | None = None) -> Batch | None:
+    def ask(self, *models: str) -> Batch | None:
         """The next micro-batch, or None when nothing is ready; see :meth:`Scheduler.ask`."""
-        batch = self.scheduler.ask(model)
+        batch = self.scheduler.ask(*models)
         if batch is not None:
-            self._batch_started[batch.number] = time.time()
+            now = time.time()
+            self._times[batch.number] = now, None
+            self._first_asked = min(self._first_asked, now)
         return batch
 
     def inputs(self, batch: Batch) -> list[str | Image.Image]:
@@ -141,40 +140,24 @@ class Session:
         """
         return self.run.inputs(batch)
 
-    def play(self, batch: Batch) -> list[Output | Failure]:
+    def play(self, batch: Batch, player: Player | None = None) -> list[Output | Failure]:
         """Play a micro-batch; what cannot be answered fails by itself, never the rest.
+
+        The one thing that other threads may do, each with a player of its own.
+
+        Args:
+            batch: What was asked.
+            player: One of the model's :attr:`replicas`; by default its first.
 
         Raises:
             ModelError: Memory ran out twice. The micro-batch cannot shrink any more, since what was
                 played has its bits; the run goes on when the same study is played again.
             ServerError: A server is gone; the run goes on when the same study is played again.
         """
-        try:
-            return self._answers(batch)
-        except ServerError:
-            raise
-        except Exception as error:
-            if not is_out_of_memory(error):
-                return self._one_by_one(batch, error)
-        # Outside of the handler, where nothing holds on to what the attempt took.
-        free_memory()
-        try:
-            return self._answers(batch)
-        except Exception as error:
-            if is_out_of_memory(error):
-                size = self.players[batch.model].batch_size
-                raise ModelError(_no_memory(batch.model, size)) from error
-            return self._one_by_one(batch, error)
-
-    def _answers(self, batch: Batch) -> list[Output | Failure]:
-        player = self.players[batch.model]
-        return _checked(player, player.play(self.inputs(batch), batch.seeds), len(batch.calls))
-
-    def _one_by_one(self, batch: Batch, error: Exception) -> list[Output | Failure]:
-        if len(batch.calls) == 1:
-            return [Failure(f"{type(error).__name__}: {error}", traceback.format_exc())]
-        single = [Batch(batch.model, (call,), batch.number) for call in batch.calls]
-        return [outcome for one in single for outcome in self.play(one)]
+        started, clock = time.time(), time.perf_counter()
+        outcomes = play_batch(player or self.players[batch.model], batch, self.inputs)
+        self._times[batch.number] = started, time.perf_counter() - clock
+        return outcomes
 
     def tell(self, batch: Batch, outcomes: Sequence[Output | Failure]) -> None:
         """Take a micro-batch's outcomes; they are on disk when this returns.
@@ -182,42 +165,42 @@ class Session:
         Raises:
             StoreError: They cannot be kept (disk full); what was there before is untouched.
         """
-        started = self._batch_started.pop(batch.number, time.time())
-        seconds = time.time() - started
+        self.keep(self.hear(batch, outcomes))
+
+    def hear(self, batch: Batch, outcomes: Sequence[Output | Failure]) -> Heard:
+        """Take a micro-batch's outcomes, so that what follows from them can be asked for.
+
+        They are not on disk before :meth:`keep` has them, which comes before the next ``hear``.
+        """
+        started, seconds = self._times.pop(batch.number, (time.time(), None))
+        seconds = time.time() - started if seconds is None else seconds
         self._tallies[batch.model].add(seconds, outcomes)
         self.scheduler.tell(batch, outcomes)
-        self.run.commit(self.scheduler.collect(), started=started, seconds=seconds)
-
-    def _introduce(self, seat: SeatSpec, player: Player, say: Say) -> Player:
-        """Test a player that is new to the run, and halve its micro-batch until it fits.
-
-        This is the one place where it may shrink: nothing has been played at its size yet, and as
-        micro-batches have a fixed shape, what fits here fits later.
-        """
-        known = {row["fingerprint"]: row["details"] for row in self.run.players()}
-        while "invariance" not in (details := known.get(player.fingerprint, {})):
-            say(f"testing {seat.name}: does an answer depend on the batch's company?")
-            try:
-                with _playable(seat):
-                    details["invariance"] = check_invariance(player)._asdict()
-                break
-            except ModelError as error:
-                if not is_out_of_memory(error.__cause__ or error):
-                    raise
-                size = player.batch_size
-                if size == 1 or seat.settings.batch_size is not None:
-                    raise ModelError(_no_memory(seat.name, size)) from error
-            free_memory()
-            player = player.resized(size // 2)
-            say(f"{seat.name}: no memory for a micro-batch of {size}, trying {size // 2}")
-            remember(seat.located.identity, seat.choices, batch_size=size // 2)
-        details.update(
-            settings=seat.settings.model_dump(mode="json"),
-            identity=seat.located.identity,
-            limits=player.limits(),
+        self.run.images.hold(
+            {
+                outcome.reference.value: outcome.content
+                for outcome in outcomes
+                if isinstance(outcome, Output) and isinstance(outcome.content, Image.Image)
+            }
         )
-        self.run.add_player(player.fingerprint, seat.name, player.role, player.batch_size, details)
-        return player
+        return Heard(tuple(self.scheduler.collect()), started, seconds)
+
+    def keep(self, heard: Heard) -> None:
+        """Put on disk what was heard; it is there when this returns.
+
+        Raises:
+            StoreError: It cannot be kept (disk full); what was there before is untouched.
+        """
+        self.run.commit(heard.steps, started=heard.started, seconds=heard.seconds)
+
+    def busy(self) -> dict[str, float]:
+        """What share of its time each model that has played was playing, replicas on average."""
+        elapsed = time.time() - self._first_asked
+        return {
+            name: tally.seconds / len(self.replicas[name]) / elapsed
+            for name, tally in self._tallies.items()
+            if tally.calls
+        }
 
     def _scheduler(self, starts: dict[str, Content]) -> Scheduler:
         study = self.study
@@ -233,6 +216,16 @@ class Session:
         }
         played = [Played(*row) for row in self.run.played()]
         return Scheduler(seed=study.seed, courses=courses, seats=seats, played=played)
+
+
+class Heard(NamedTuple):
+    """Steps that wait to be put on disk."""
+
+    steps: tuple[Step, ...]
+    started: float
+    """When their micro-batch began, in seconds since 1970."""
+    seconds: float
+    """What the model took for it."""
 
 
 @dataclass
@@ -297,50 +290,3 @@ def _check_same_study(casting: Casting, starts: Starts, run: Run, where: str) ->
             f"rounds, twins, prompts or arms would extend it; for anything else choose another "
             f"folder with --out"
         )
-
-
-def _load(seat: SeatSpec, run: Run, say: Say) -> Player:
-    player = seat.backend.load(seat.settings, seat.located)
-    if seat.settings.batch_size is not None:
-        return player
-    # An earlier choice, of this run or on this machine, is kept: the bits depend on it.
-    size = run.batch_size(seat.name) or recall(seat.located.identity, seat.choices).get(
-        "batch_size"
-    )
-    if size is None:
-        say(f"finding the best micro-batch of {seat.name}")
-        with _playable(seat):
-            size, seconds = probe_batch_size(player)
-        remember(seat.located.identity, seat.choices, batch_size=size, seconds=seconds)
-    return player.resized(int(size))
-
-
-def _no_memory(name: str, size: int) -> str:
-    if size == 1:
-        return f"model '{name}': memory does not do for one input; another device or dtype may"
-    return (
-        f"model '{name}': memory does not do for its micro-batch of {size}, which decides the bits "
-        f"of what it gives: free memory and play again, or set batch_size = {size // 2} and play "
-        f"into a new folder"
-    )
-
-
-@contextmanager
-def _playable(seat: SeatSpec) -> Iterator[None]:
-    """A model that cannot answer its own samples is an error to mend, before anything is played."""
-    try:
-        yield
-    except Exception as error:
-        raise ModelError(
-            f"model '{seat.name}' loads but cannot be played: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _checked(player: Player, outcomes: Iterable[Any], count: int) -> list[Output | Failure]:
-    outcomes = list(outcomes)
-    if len(outcomes) != count:
-        raise ValueError(f"the model gave {len(outcomes)} answers to {count} inputs")
-    for outcome in outcomes:
-        if isinstance(outcome, Output) and outcome.reference.kind != player.role.writes:
-            raise ValueError(f"a {player.role} gave {outcome.reference.kind}")
-    return outcomes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ WRITERS = 8
 class ImageFiles:
     """A folder of lossless pictures, named by the hash of their pixels.
 
+    Any thread may read while another writes.
+
     Args:
         folder: Where they are; made when the first picture comes.
     """
@@ -29,11 +32,18 @@ class ImageFiles:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._recent: OrderedDict[str, Image.Image] = OrderedDict()
+        self._held: dict[str, Image.Image] = {}
+        self._lock = threading.Lock()
         self._known: set[str] = set()
 
     def path(self, digest: str) -> Path:
         """Where a picture's file is, or would be."""
         return self.folder / digest[:2] / f"{digest}.png"
+
+    def hold(self, images: Mapping[str, Image.Image]) -> None:
+        """Have pictures to be read before they are written, by digest; :meth:`put` follows."""
+        with self._lock:
+            self._held.update(images)
 
     def put(self, images: Mapping[str, Image.Image]) -> None:
         """Write pictures, by digest, so that each file is either complete or not there.
@@ -41,8 +51,7 @@ class ImageFiles:
         Raises:
             OSError: The disk is full or the folder cannot be written.
         """
-        for digest, image in images.items():
-            self._remember(digest, image)
+        self.hold(images)
         fresh = {self.path(d): image for d, image in images.items() if not self.path(d).exists()}
         folders = {path.parent for path in fresh}
         for folder in folders:
@@ -55,6 +64,8 @@ class ImageFiles:
                 list(pool.map(self._write, fresh, fresh.values()))
         for folder in folders:
             _sync_folder(folder)
+        for digest, image in images.items():
+            self._remember(digest, image)
 
     def _write(self, path: Path, image: Image.Image) -> None:
         handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
@@ -74,9 +85,12 @@ class ImageFiles:
         Raises:
             StoreError: Its file is missing or damaged.
         """
-        if digest in self._recent:
-            self._recent.move_to_end(digest)
-            return self._recent[digest]
+        with self._lock:
+            if digest in self._held:
+                return self._held[digest]
+            if digest in self._recent:
+                self._recent.move_to_end(digest)
+                return self._recent[digest]
         path = self.path(digest)
         try:
             with Image.open(path) as file:
@@ -112,9 +126,11 @@ class ImageFiles:
             return False
 
     def _remember(self, digest: str, image: Image.Image) -> None:
-        self._recent[digest] = image
-        if len(self._recent) > CACHED_IMAGES:
-            self._recent.popitem(last=False)
+        with self._lock:
+            self._held.pop(digest, None)
+            self._recent[digest] = image
+            if len(self._recent) > CACHED_IMAGES:
+                self._recent.popitem(last=False)
 
     def _make_folder(self, folder: Path) -> None:
         if folder.name in self._known:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from driftloop.errors import ModelError
-from driftloop.models import Located, Reading, Settings
+from driftloop.models import Located, OnDevices, Reading
 from driftloop.seeds import digest
 from driftloop.steps import Failure, Output, Role
 
@@ -23,7 +23,7 @@ WORDS = (
 ).split()
 
 
-class ToySettings(Settings):
+class ToySettings(OnDevices):
     role: Literal["generator", "captioner"] = "generator"
     path: str = "toy"
     delay: float = 0.0
@@ -60,10 +60,12 @@ class ToyPlayer:
         self.role = Role(settings.role)
         self.reader = ToyReader(settings.window) if settings.window else None
         self.budget: int | None = None
+        self.device = None if settings.place == "auto" else settings.place
 
     @property
     def fingerprint(self) -> str:
-        choices = self.settings.model_dump(exclude={"batch_size", "delay", "fails_on", "memory"})
+        undeciding = {"batch_size", "delay", "device", "fails_on", "memory"}
+        choices = self.settings.model_dump(exclude=undeciding)
         return digest("toy", *sorted(choices.items()), self.batch_size).hex()
 
     def resized(self, batch_size: int) -> ToyPlayer:
@@ -119,7 +121,7 @@ class ToyBackend:
     def locate(self, settings: ToySettings) -> Located:
         if settings.path != "toy":
             raise ModelError(f"no toy at '{settings.path}': the only one is 'toy'")
-        return Located(None, "toy", 0)
+        return Located(None, f"toy {settings.role}", 0)
 
     def load(self, settings: ToySettings, located: Located) -> ToyPlayer:
         return ToyPlayer(settings, settings.batch_size or 1)

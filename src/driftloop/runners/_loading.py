@@ -1,0 +1,116 @@
+"""Players that are ready: loaded on each of their devices, at a micro-batch that fits, tested."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from ..errors import ModelError
+from ..models import (
+    Player,
+    check_invariance,
+    difference,
+    free_memory,
+    is_out_of_memory,
+    probe_batch_size,
+    recall,
+    remember,
+    seeds_to_test,
+)
+from ..store import Run
+from ._casting import SeatSpec
+from ._playing import no_memory
+
+Say = Callable[[str], None]
+
+
+def load_players(seat: SeatSpec, run: Run, say: Say) -> list[Player]:
+    """Load a model's replicas, all at the micro-batch of the study, the run or this machine.
+
+    Raises:
+        ModelError: It cannot be loaded, or not be played.
+    """
+    players = [seat.backend.load(one, seat.located) for one in seat.settings.replicas()]
+    if seat.settings.batch_size is not None:
+        return players
+    # An earlier choice, of this run or on this machine, is kept: the bits depend on it.
+    size = run.batch_size(seat.name) or recall(seat.located.identity, seat.choices).get(
+        "batch_size"
+    )
+    if size is None:
+        say(f"finding the best micro-batch of {seat.name}")
+        with _playable(seat):
+            size, seconds = probe_batch_size(players[0])
+        remember(seat.located.identity, seat.choices, batch_size=size, seconds=seconds)
+    return [player.resized(int(size)) for player in players]
+
+
+def introduce(seat: SeatSpec, players: Sequence[Player], run: Run, say: Say) -> list[Player]:
+    """Test players that are new to the run, and halve their micro-batch until it fits.
+
+    This is the one place where it may shrink: nothing has been played at its size yet, and as
+    micro-batches have a fixed shape, what fits here fits later.
+
+    Raises:
+        ModelError: They cannot be played, or one device gives other answers than another.
+    """
+    known = {row["fingerprint"]: row["details"] for row in run.players()}
+    while "invariance" not in (details := known.get(players[0].fingerprint, {})):
+        say(f"testing {seat.name}: does an answer depend on the batch's company?")
+        try:
+            with _playable(seat):
+                verdicts = [check_invariance(player) for player in players]
+            details["invariance"] = max(verdicts, key=lambda found: found.largest)._asdict()
+            break
+        except ModelError as error:
+            if not is_out_of_memory(error.__cause__ or error):
+                raise
+            size = players[0].batch_size
+            if size == 1 or seat.settings.batch_size is not None:
+                raise ModelError(no_memory(seat.name, size)) from error
+        free_memory()
+        players = [player.resized(size // 2) for player in players]
+        say(f"{seat.name}: no memory for a micro-batch of {size}, trying {size // 2}")
+        remember(seat.located.identity, seat.choices, batch_size=size // 2)
+    _compare(seat, players, exact=details["invariance"]["verdict"] == "bit-exact")
+    details.update(
+        settings=seat.settings.model_dump(mode="json"),
+        identity=seat.located.identity,
+        limits=players[0].limits(),
+    )
+    first = players[0]
+    run.add_player(first.fingerprint, seat.name, first.role, first.batch_size, details)
+    return list(players)
+
+
+def _compare(seat: SeatSpec, players: Sequence[Player], *, exact: bool) -> None:
+    """Refuse replicas that are not the same player; asked each time, as machines change."""
+    first, *others = players
+    if not others:
+        return
+    inputs = first.samples(first.batch_size)
+    seeds = seeds_to_test(first, first.batch_size)
+    with _playable(seat):
+        answers = first.play(inputs, seeds)
+        largest = max(
+            difference(one, other)
+            for player in others
+            for one, other in zip(answers, player.play(inputs, seeds), strict=True)
+        )
+    alike = all(player.fingerprint == first.fingerprint for player in others)
+    if not alike or (exact and largest > 0):
+        raise ModelError(
+            f"model '{seat.name}': device: its replicas give different answers to the same inputs "
+            f"(by {largest:.3g}); list devices of one make only"
+        )
+
+
+@contextmanager
+def _playable(seat: SeatSpec) -> Iterator[None]:
+    """A model that cannot answer its own samples is an error to mend, before anything is played."""
+    try:
+        yield
+    except Exception as error:
+        raise ModelError(
+            f"model '{seat.name}' loads but cannot be played: {type(error).__name__}: {error}"
+        ) from error
