@@ -81,6 +81,25 @@ def test_factors_are_what_arms_differ_in_and_controls_have_none(material: Materi
     assert {kind: len(ids) for kind, ids in styles(material).items()} == {"terse": 6, "long": 6}
 
 
+def test_the_shipped_factorial_is_crossed_and_its_budgets_are_one_factor() -> None:
+    study = load_study("why-they-disagree")
+    generators = ("postcard-sdxl", "postcard-turbo", "write")
+    players = [
+        {"model": name, "role": "generator" if name in generators else "captioner"}
+        for name in study.models
+    ]
+    arms = [arm.name for arm in study.expanded_arms()]
+    found = find_factors(Material("", [], {}, arms, [], None, players, [], [], study))  # type: ignore[arg-type]
+    assert (found.names, len(found.levels)) == (["generator", "captioner", "words"], 20)
+    assert found.crossed()
+    budgets = ordered([row["words"] for row in found.levels.values()])
+    assert budgets == ["5", "10", "20", "40", "free"]
+    for prompt in study.prompts:
+        assert len(str(prompt.text).split()) in range(
+            *{"t": (7, 11), "3": (28, 36)}[prompt.source[0]]
+        )
+
+
 def test_the_table_of_conditions_says_what_was_planted(run: Run, material: Material) -> None:
     seen: list[tuple[str, str, dict[Any, Any]]] = []
     for name in ("lexical", "pixels"):
@@ -93,7 +112,7 @@ def test_the_table_of_conditions_says_what_was_planted(run: Run, material: Mater
             x, from_start = _states(material, tracks, encoder.kind, vectors)
             cells |= measure_conditions(material, arm, x, from_start)
         seen.append((encoder.family, encoder.title, cells))
-    found = make_factorial(material, find_factors(material), seen)
+    found = make_factorial(material, find_factors(material), seen, {})
     assert found is not None
     assert found.names == ["generator", "pull", "prompts"]
     assert found.horizons == [6, 12]

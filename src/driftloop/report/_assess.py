@@ -27,7 +27,7 @@ from ..store import Run
 from ._choice import Choice
 from ._conditions import Cells, measure_conditions, styles
 from ._endings import Ending, measure_ending
-from ._factors import Factors
+from ._factors import Factors, is_control
 from ._fidelity import Fidelity, measure_fidelity
 from ._gather import Material, Track
 from ._map import Places, place_states
@@ -135,8 +135,15 @@ def measure_drift(
 
 
 def on_postcards(material: Material) -> bool:
-    """Whether bundled models played, and no others: the eye knows no other world than theirs."""
-    paths = [str(p["details"].get("settings", {}).get("path", "")) for p in material.players]
+    """Whether bundled models played, and none but controls beside them.
+
+    The eye, and the parser of captions, know no other world than theirs.
+    """
+    paths = [
+        str(player["details"].get("settings", {}).get("path", ""))
+        for player in material.players
+        if not is_control(material.study, player["model"])
+    ]
     return bool(paths) and all(path.startswith("bundled:") for path in paths)
 
 

@@ -93,6 +93,8 @@ class Condition(NamedTuple):
     drift: Estimate
     memory: Estimate
     contraction: Estimate
+    prior: str
+    """How the arm moves against the world of its generator; empty where that is not known."""
 
 
 class Level(NamedTuple):
@@ -118,7 +120,10 @@ class Factorial(NamedTuple):
 
 
 def make_factorial(
-    material: Material, factors: Factors, seen: Sequence[tuple[str, str, Mapping[Any, Cell]]]
+    material: Material,
+    factors: Factors,
+    seen: Sequence[tuple[str, str, Mapping[Any, Cell]]],
+    priors: Mapping[str, str],
 ) -> Factorial | None:
     """Put the cells of all encoders together.
 
@@ -126,6 +131,7 @@ def make_factorial(
         material: The run as it was read.
         factors: In what its arms differ.
         seen: Family, title and cells of each encoder; numbers are the first one's.
+        priors: By arm, how it moves against the world of its generator.
 
     Returns:
         None where there is one condition only.
@@ -151,7 +157,7 @@ def make_factorial(
             rows.append(Condition(
                 cells + ([kind] if kinds != [""] else []),
                 [_together(seen, (arm, kind, h)) for h in steps],
-                cell.drift, cell.late.memory, cell.late.contraction,
+                cell.drift, cell.late.memory, cell.late.contraction, priors.get(arm, ""),
             ))  # fmt: skip
     return Factorial(titles, steps, rows, _by_level(titles, rows), title)
 

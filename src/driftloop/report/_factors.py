@@ -45,8 +45,7 @@ def find_factors(material: Material) -> Factors:
     arms = [
         arm
         for arm in study.expanded_arms()
-        if arm.name in material.arms
-        and not any(study.models[name].backend == CONTROLS for name in arm.network)
+        if arm.name in material.arms and not any(is_control(study, name) for name in arm.network)
     ]
     rows = {arm.name: _describe(study, arm, roles) for arm in arms}
     names = [
@@ -70,6 +69,12 @@ def find_roles(material: Material) -> dict[str, Role]:
     A player's name says in brackets what an arm changed about its model.
     """
     return {p["model"].partition(" [")[0]: Role(p["role"]) for p in material.players}
+
+
+def is_control(study: Study | None, player: str) -> bool:
+    """Whether a player does nothing, as far as the study says."""
+    model = study.models.get(player.partition(" [")[0]) if study else None
+    return model is not None and model.backend == CONTROLS
 
 
 def _describe(study: Study, arm: Arm, roles: dict[str, Role]) -> dict[str, str]:

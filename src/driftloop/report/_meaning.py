@@ -128,6 +128,21 @@ def say_priors(material: Material, drifts: Sequence[Drift]) -> Priors:
     return Priors(answers, rows)
 
 
+def prior_cells(material: Material, drifts: Sequence[Drift]) -> dict[str, str]:
+    """By arm, in a few words, how it moves against the world of its generator."""
+    words = {"arrives": "like it", "nearer": "nearer", "away": "further away", "mixed": "mixed"}
+    cells = {}
+    for arm in material.arms:
+        seen = [(d, p) for d in drifts for p in d.priors.get(arm, []) if p.role == "generator"]
+        if not seen:
+            continue
+        found = agree([Vote(d.family, _moves(p.first, p.late)) for d, p in seen])
+        first, late = seen[0][1].first, seen[0][1].late
+        told = words.get(found.says or "", "cannot be told")
+        cells[arm] = f"{told}: {first.distance:.2f} to {_say(late)}"
+    return cells
+
+
 def _moves(first: EnergyTest, late: EnergyTest) -> str | None:
     if late.p > SAME:
         return "arrives"

@@ -32,7 +32,7 @@ from ._fidelity import measure_objects
 from ._gather import Material, gather
 from ._losses import count_losses, group_failures
 from ._map import draw_maps
-from ._meaning import say_fidelity, say_priors, seen_in
+from ._meaning import prior_cells, say_fidelity, say_priors, seen_in
 from ._phrases import count, say_estimate, say_share
 from ._pictures import Album, make_album
 from ._priors import SCENES
@@ -113,7 +113,10 @@ def _render(run: Run, target: Path, advance: Advance, encoders: Sequence[Encoder
         endings=ending_blocks(material.arms, drifts),
         atlases=atlases,
         factorial=make_factorial(
-            material, factors, [(d.family, seen_in(d), d.cells) for d in drifts]
+            material,
+            factors,
+            [(d.family, seen_in(d), d.cells) for d in drifts],
+            prior_cells(material, drifts),
         ),
         parts=[(seen_in(d), d.parts) for d in drifts if d.parts],
         fidelity=say_fidelity(material, drifts),
