@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
+from worlds import make_run
 
 import driftloop
 from driftloop.encoders import embed, get_encoder
 from driftloop.measures import energy_distance
-from driftloop.postcards import caption, parse, sample_scene
+from driftloop.postcards import caption, home_world, parse, sample_scene
+from driftloop.report import write_report
 from driftloop.report._assess import _states
 from driftloop.report._choice import choose
 from driftloop.report._conditions import make_factorial, measure_conditions, styles
@@ -95,9 +97,8 @@ def test_the_shipped_factorial_is_crossed_and_its_budgets_are_one_factor() -> No
     budgets = ordered([row["words"] for row in found.levels.values()])
     assert budgets == ["5", "10", "20", "40", "free"]
     for prompt in study.prompts:
-        assert len(str(prompt.text).split()) in range(
-            *{"t": (7, 11), "3": (28, 36)}[prompt.source[0]]
-        )
+        least, most = {"terse scene": (7, 10), "30-word narrative": (28, 35)}[prompt.source]
+        assert least <= len(str(prompt.text).split()) <= most
 
 
 def test_the_table_of_conditions_says_what_was_planted(run: Run, material: Material) -> None:
@@ -187,6 +188,29 @@ def test_the_scenes_of_a_world_are_its_own() -> None:
     half = energy_distance(plain[::2], plain[1::2], permutations=99, resamples=50)
     assert half.p > 0.05
     assert half.low <= 0 <= half.high
+
+
+def test_a_loop_that_ends_in_its_generators_world_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Captions of the skewed world's own scenes from round 2 on, whatever came before.
+    world = home_world("postcard-git")
+
+    def write(rng: random.Random, previous: str, round: int) -> str:
+        return "A cat." if round == 1 else caption(sample_scene(rng, world=world), 60, rng)
+
+    monkeypatch.setattr("driftloop.report._assess.on_postcards", lambda material: True)
+    monkeypatch.setattr("driftloop.report._report.on_postcards", lambda material: True)
+    monkeypatch.setattr(
+        "driftloop.report._priors._bundled",
+        lambda material, arm: [("generator", "draw", "postcard-git", 60)],
+    )
+    prompts = [f"A {name} at night." for name in ("whale", "fox", "church", "kite", "bus", "owl")]
+    with make_run(tmp_path / "run", prompts=prompts, rounds=6, side=8, write=write) as run:
+        page = write_report(run, encoders=["lexical"]).read_text("utf-8")
+    assert "Late captions cannot be told from captions of the world that generator draw" in page
+    assert "one family of encoders only (lexical)" in page
+    assert "objects of the prompt still named" in page
 
 
 def _told(prompts: list[str], captions: list[list[str]]) -> Material:
