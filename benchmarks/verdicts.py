@@ -10,6 +10,7 @@ of a continuous quantity is what it is over thousands of prompts. Each share has
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +24,7 @@ from worlds import Floats, Ints, corpus, shuffled, still, wander, world
 from driftloop.measures import find_motifs, separation, variety, verdict
 
 Draw = Callable[..., tuple[Floats, Ints]]
+Wanted = Callable[[str], object]
 
 
 class Tally(NamedTuple):
@@ -124,13 +126,13 @@ def line(first: str, rest: Iterable[object]) -> None:
     print(f"| {' | '.join([first, *map(str, rest)])} |", flush=True)
 
 
-def verdicts(runs: int) -> Iterator[Row]:
+def verdicts(runs: int, wanted: Wanted) -> Iterator[Row]:
     kinds = ("collapses", "contracts", "wanders", "remembers", "undecided")
     head(f"world ({runs} runs each)", ["true", *kinds])
     rows = [(name, "no fall", draw) for name, draw in NULLS.items()]
     rows += [(name, "collapses", draw) for name, (_, draw) in PLANTED.items()]
     rows += [(name, kind, draw) for name, (kind, draw) in OTHERS.items()]
-    for name, truth, draw in rows:
+    for name, truth, draw in (row for row in rows if wanted(row[0])):
         found: Counter[str] = Counter(
             verdict(separation(*draw(seed), resamples=RESAMPLES, seed=seed).late).kind
             for seed in progress(name, runs)
@@ -142,10 +144,12 @@ def verdicts(runs: int) -> Iterator[Row]:
             yield Row(CALLED, name, Tally(found["collapses"], runs))
 
 
-def coverage(runs: int) -> Iterator[Row]:
+def coverage(runs: int, wanted: Wanted) -> Iterator[Row]:
     names = ("memory", "contraction", "strangers", "variety")
     head(f"95 % interval covers ({runs} runs each)", [*names[:3], "variety at the end"])
     for name, draw in COVERED.items():
+        if not wanted(name):
+            continue
         many = [separation(*draw(90_000 + s, prompts=1000), resamples=0).late for s in range(3)]
         truth = [np.mean([getattr(late, part).value for late in many]) for part in names[:3]]
         found = []
@@ -166,13 +170,13 @@ def coverage(runs: int) -> Iterator[Row]:
                 yield Row(f"{COVERS}{part}", name, tally)
 
 
-def motifs(runs: int) -> Iterator[Row]:
+def motifs(runs: int, wanted: Wanted) -> Iterator[Row]:
     head(f"motifs ({runs} runs each)", ["claimed", "k in its interval", "median k", "width"])
     rows: list[tuple[str, int | None, Draw]] = [
         (name, None, draw) for name, draw in {**NULLS, **CONTROLS}.items()
     ]
     rows += [(name, k, draw) for name, (k, draw) in PLANTED.items() if "0.05" not in name]
-    for name, k, draw in rows:
+    for name, k, draw in (row for row in rows if wanted(row[0])):
         found = [find_motifs(*draw(seed), seed=seed) for seed in progress(name, runs)]
         claimed = Tally(sum(one.claimed for one in found), runs)
         median = f"{np.median([one.k.value for one in found]):g}"
@@ -202,6 +206,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=200, help="of each world, for the verdicts")
     parser.add_argument("--coverage-runs", type=int, default=400)
     parser.add_argument("--motif-runs", type=int, default=40)
+    parser.add_argument("--worlds", default="", help="only those whose name this is found in")
     parser.add_argument("--quick", action="store_true", help="20, 40 and 5 runs, some minutes")
     options = parser.parse_args()
     sizes = [options.runs, options.coverage_runs, options.motif_runs]
@@ -210,7 +215,7 @@ def main() -> None:
         (verdicts, coverage, motifs), (20, 40, 5) if options.quick else sizes, strict=True
     ):
         if runs:
-            rows += part(runs)
+            rows += part(runs, lambda name: re.search(options.worlds, name) is not None)
     summary(rows)
 
 

@@ -175,7 +175,7 @@ def make_atlases(material: Material, drifts: Sequence[Drift]) -> list[Atlas]:
         claims = [(d, e, m) for d, e, m in seen if m.claimed]
         drift, ending, motifs = (claims or seen)[0]
         families = len({drift.family for drift, _, _ in claims})
-        agrees = f"{len(claims)} of {count(len(seen), 'encoder')} find motifs here"
+        agrees = f"{len(claims) or 'None'} of {count(len(seen), 'encoder')} finds motifs here"
         if families > 1:
             agrees = f"Robust: {agrees}, of {count(families, 'family')}"
         elif claims:

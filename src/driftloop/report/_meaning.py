@@ -98,9 +98,8 @@ def _half(decay: Decay, rounds: int) -> str:
 
     if math.isnan(rate.value) or decay.drop.value * math.exp(-rate.value) < LOST:
         return "–"
-    return one(rate.value) + (
-        f" [{one(rate.high)}, {one(rate.low)}]" if rate.low == rate.low else ""
-    )
+    value, low, high = one(rate.value), one(rate.high), one(rate.low)
+    return value if math.isnan(rate.low) or value == low == high else f"{value} [{low}, {high}]"
 
 
 def say_priors(material: Material, drifts: Sequence[Drift]) -> Priors:
