@@ -206,7 +206,7 @@ def _sentence(motifs: Motifs) -> str:
             f"No motifs: {k} regions can be drawn, but other prompts find them again no better "
             f"than states without structure would ({motifs.score:.2f} against {motifs.null:.2f})."
         )
-    if not motifs.p < 0.05:
+    if not motifs.stayed_in:
         return (
             f"No motifs: states lie in {k} places, but trajectories do not stay in them: "
             f"{100 * motifs.stays:.0f} % of steps do, and of shuffled ones "
