@@ -1,26 +1,71 @@
 """How often are the measures right? Simulated on worlds whose truth is known.
 
-    python benchmarks/verdicts.py --runs 200 --motif-runs 40 > table.md
+    python benchmarks/verdicts.py > table.md           # or --quick, for a first look
 
 Every world is played anew each time, at 24 prompts x 2 twins x 60 rounds x 64 dimensions. The truth
-of a continuous quantity is what it is over thousands of prompts. The tables go into
-docs/measures.md.
+of a continuous quantity is what it is over thousands of prompts. Each share has the 95 % interval
+(Wilson's) that so many simulations leave it. The tables go into docs/measures.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import binomtest
 from worlds import Floats, Ints, corpus, shuffled, still, wander, world
 
-from driftloop.measures import Late, find_motifs, separation, variety, verdict
+from driftloop.measures import find_motifs, separation, variety, verdict
 
 Draw = Callable[..., tuple[Floats, Ints]]
+Wanted = Callable[[str], object]
+
+
+class Tally(NamedTuple):
+    """How often something was so."""
+
+    hits: int
+    of: int
+
+    def __str__(self) -> str:
+        if not self.of:
+            return "-"
+        low, high = binomtest(self.hits, self.of).proportion_ci(method="wilson")
+        return f"{100 * self.hits / self.of:.1f} % [{100 * low:.0f}, {100 * high:.0f}]"
+
+    @property
+    def share(self) -> float:
+        return self.hits / max(self.of, 1)
+
+
+class Row(NamedTuple):
+    """A figure that is aimed at, in one world."""
+
+    figure: str
+    world: str
+    tally: Tally
+
+
+FALSE = "null worlds called *collapses* or *contracts*"
+CALLED = "planted collapse (K = 3 … 24) called so"
+COVERS = "95 % intervals cover the truth: "
+INSIDE = "planted K inside the interval of k"
+CLAIMED = "motifs claimed in shuffled and random controls"
+AIMS = {
+    FALSE: "≤ 5 %",
+    CALLED: "≥ 95 %",
+    f"{COVERS}memory": "93–97 %",
+    f"{COVERS}contraction": "93–97 %",
+    f"{COVERS}variety": "93–97 %",
+    INSIDE: "≥ 95 %",
+    CLAIMED: "≤ 5 % of runs",
+}
 
 
 def dealt(make: Draw, seed: int, **size: int) -> tuple[Floats, Ints]:
@@ -28,13 +73,19 @@ def dealt(make: Draw, seed: int, **size: int) -> tuple[Floats, Ints]:
     return shuffled(seed, x), prompts
 
 
-NULLS: dict[str, Draw] = {
-    "identity (nothing moves)": partial(still, noise=0.0),
-    "identity, noisy pictures": still,
+CONTROLS: dict[str, Draw] = {
     "random captions of a corpus": corpus,
     "shuffled, of still trajectories": partial(dealt, still),
     "shuffled, of wandering ones": partial(dealt, wander),
+    "shuffled, of 3 attractors": partial(dealt, partial(world, k=3)),
+    "shuffled, of 12 attractors": partial(dealt, partial(world, k=12)),
+}
+NULLS: dict[str, Draw] = {
+    "identity (nothing moves)": partial(still, noise=0.0),
+    "identity, noisy pictures": still,
     "wandering": wander,
+    # Shuffling what has come together leaves it together: that is no null of the verdict.
+    **{name: draw for name, draw in CONTROLS.items() if "attractors" not in name},
 }
 PLANTED: dict[str, tuple[int, Draw]] = {
     f"{k} attractors, escape {escape}": (k, partial(world, k=k, escape=escape))
@@ -43,9 +94,12 @@ PLANTED: dict[str, tuple[int, Draw]] = {
 }
 OTHERS: dict[str, tuple[str, Draw]] = {
     "6 attractors, each prompt its own for ever": ("contracts", partial(world, loyal=1.0)),
+    "6 attractors, a third of the prompt left": (
+        "on the threshold", partial(world, loyal=3**-0.5),
+    ),
     "12 far attractors, by prompt": ("remembers", partial(world, k=12, near=0.0, loyal=1.0)),
     "24 far attractors, escape 0.2": ("wanders", partial(world, k=24, near=0.0, escape=0.2)),
-}
+}  # fmt: skip
 COVERED: dict[str, Draw] = {
     "6 attractors, 70 % of the twins loyal": partial(world, loyal=0.7),
     "6 attractors, by prompt": partial(world, loyal=1.0),
@@ -53,20 +107,7 @@ COVERED: dict[str, Draw] = {
     "noisy pictures, nothing moves": partial(still, noise=0.8),
     "wandering": wander,
 }
-SHUFFLED: dict[str, Draw] = {
-    f"shuffled, of {k} attractors": partial(dealt, partial(world, k=k)) for k in (3, 12)
-}
-
-
-LATE = 30
 RESAMPLES = 400
-
-
-def ending(x: Floats, prompts: Ints, *, resamples: int = RESAMPLES, seed: int = 0) -> Late:
-    """The late rounds of a run: the rounds between the first and them have no part in it."""
-    kept = np.concatenate([x[:, :1], x[:, -LATE:]], axis=1)
-    share = LATE / (LATE + 1)
-    return separation(kept, prompts, late=share, resamples=resamples, seed=seed).late
 
 
 def progress(name: str, runs: int) -> Iterator[int]:
@@ -76,85 +117,106 @@ def progress(name: str, runs: int) -> Iterator[int]:
     print(file=sys.stderr)
 
 
-def percent(part: float, runs: int) -> str:
-    return f"{100 * part / max(runs, 1):.1f} %"
+def head(first: str, rest: Iterable[str]) -> None:
+    cells = [first, *rest]
+    print(f"\n| {' | '.join(cells)} |\n|{'---|' * len(cells)}")
 
 
-def verdicts(draw: Draw, name: str, runs: int) -> Counter[str]:
-    return Counter(verdict(ending(*draw(seed))).kind for seed in progress(name, runs))
+def line(first: str, rest: Iterable[object]) -> None:
+    print(f"| {' | '.join([first, *map(str, rest)])} |", flush=True)
 
 
-def print_verdicts(runs: int) -> None:
+def verdicts(runs: int, wanted: Wanted) -> Iterator[Row]:
     kinds = ("collapses", "contracts", "wanders", "remembers", "undecided")
-    print(f"\n| world ({runs} runs each) | true | {' | '.join(kinds)} |")
-    print("|---|---|" + "---|" * len(kinds))
+    head(f"world ({runs} runs each)", ["true", *kinds])
     rows = [(name, "no fall", draw) for name, draw in NULLS.items()]
     rows += [(name, "collapses", draw) for name, (_, draw) in PLANTED.items()]
     rows += [(name, kind, draw) for name, (kind, draw) in OTHERS.items()]
-    for name, truth, draw in rows:
-        found = verdicts(draw, name, runs)
-        cells = " | ".join(percent(found[kind], runs) for kind in kinds)
-        print(f"| {name} | {truth} | {cells} |", flush=True)
+    for name, truth, draw in (row for row in rows if wanted(row[0])):
+        found: Counter[str] = Counter(
+            verdict(separation(*draw(seed), resamples=RESAMPLES, seed=seed).late).kind
+            for seed in progress(name, runs)
+        )
+        line(name, [truth, *(Tally(found[kind], runs) for kind in kinds)])
+        if truth == "no fall":
+            yield Row(FALSE, name, Tally(found["collapses"] + found["contracts"], runs))
+        if truth == "collapses":
+            yield Row(CALLED, name, Tally(found["collapses"], runs))
 
 
-def print_coverage(runs: int) -> None:
-    names = ("memory", "contraction", "strangers", "variety at the end")
-    print(f"\n| 95 % interval covers ({runs} runs each) | {' | '.join(names)} |")
-    print("|---|" + "---|" * len(names))
+def coverage(runs: int, wanted: Wanted) -> Iterator[Row]:
+    names = ("memory", "contraction", "strangers", "variety")
+    head(f"95 % interval covers ({runs} runs each)", [*names[:3], "variety at the end"])
     for name, draw in COVERED.items():
-        many = [ending(*draw(90_000 + s, prompts=1000), resamples=0) for s in range(3)]
-        truth = [
-            np.mean([getattr(late, part).value for late in many])
-            for part in ("memory", "contraction", "strangers")
-        ]
-        hits = np.zeros(4)
-        scores = []
-        ends = []
+        if not wanted(name):
+            continue
+        many = [separation(*draw(90_000 + s, prompts=1000), resamples=0).late for s in range(3)]
+        truth = [np.mean([getattr(late, part).value for late in many]) for part in names[:3]]
+        found = []
         for seed in progress(name, runs):
             x, prompts = draw(seed)
-            late = ending(x, prompts, seed=seed)
-            for i, part in enumerate((late.memory, late.contraction, late.strangers)):
-                hits[i] += part.low <= truth[i] <= part.high
-            found = variety(x[:, -1:], prompts)
-            scores.append(found.mean[0])
-            ends.append((found.low[0], found.high[0]))
+            late = separation(x, prompts, resamples=RESAMPLES, seed=seed).late
+            end = variety(x[:, -1:], prompts)
+            parts = [getattr(late, part)[:3] for part in names[:3]]
+            found.append([*parts, (end.mean[0], end.low[0], end.high[0])])
+        value, low, high = np.array(found).transpose(2, 0, 1)
         # The mean of the runs is the score that 24 prompts have: a truth known to a hundredth.
-        low, high = np.array(ends).T
-        hits[3] = np.sum((low <= np.mean(scores)) & (np.mean(scores) <= high))
-        cells = " | ".join(percent(hit, runs) for hit in hits)
-        print(f"| {name} | {cells} |", flush=True)
+        truth.append(value[:, 3].mean())
+        hits = ((low <= truth) & (truth <= high)).sum(axis=0)
+        tallies = [Tally(int(hit), runs) for hit in hits]
+        line(name, tallies)
+        for part, tally in zip(names, tallies, strict=True):
+            if f"{COVERS}{part}" in AIMS:
+                yield Row(f"{COVERS}{part}", name, tally)
 
 
-def print_motifs(runs: int) -> None:
-    print(f"\n| motifs ({runs} runs each) | claimed | k in its interval | median k | width |")
-    print("|---|---|---|---|---|")
+def motifs(runs: int, wanted: Wanted) -> Iterator[Row]:
+    head(f"motifs ({runs} runs each)", ["claimed", "k in its interval", "median k", "width"])
     rows: list[tuple[str, int | None, Draw]] = [
-        (name, None, draw) for name, draw in {**NULLS, **SHUFFLED}.items()
+        (name, None, draw) for name, draw in {**NULLS, **CONTROLS}.items()
     ]
-    rows += [(name, k, draw) for name, (k, draw) in PLANTED.items() if "0.1" in name]
-    for name, k, draw in rows:
+    rows += [(name, k, draw) for name, (k, draw) in PLANTED.items() if "0.05" not in name]
+    for name, k, draw in (row for row in rows if wanted(row[0])):
         found = [find_motifs(*draw(seed), seed=seed) for seed in progress(name, runs)]
-        claimed = percent(sum(one.claimed for one in found), runs)
+        claimed = Tally(sum(one.claimed for one in found), runs)
         median = f"{np.median([one.k.value for one in found]):g}"
         width = f"{np.median([one.k.high - one.k.low for one in found]):.1f}"
-        inside = "-"
-        if k is not None:
-            inside = percent(sum(one.k.low <= k <= one.k.high for one in found), runs)
-        print(f"| {name} | {claimed} | {inside} | {median} | {width} |", flush=True)
+        inside = Tally(sum(one.k.low <= k <= one.k.high for one in found) if k else 0, runs)
+        line(name, [claimed, inside if k else "-", median, width])
+        if k:
+            yield Row(INSIDE, name, inside)
+        if name in CONTROLS:
+            yield Row(CLAIMED, name, claimed)
+
+
+def summary(rows: list[Row]) -> None:
+    head("figure", ["aim", "all worlds", "the worst of them"])
+    for figure, aim in AIMS.items():
+        found = [row for row in rows if row.figure == figure]
+        if not found:
+            continue
+        together = Tally(sum(r.tally.hits for r in found), sum(r.tally.of for r in found))
+        middle = 0.95 if "–" in aim else 1.0 if "≥" in aim else 0.0
+        worst = max(found, key=lambda row: abs(row.tally.share - middle))
+        line(figure, [aim, together, f"{worst.tally} {worst.world}"])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--runs", type=int, default=200, help="of each world, for the verdicts")
     parser.add_argument("--coverage-runs", type=int, default=400)
     parser.add_argument("--motif-runs", type=int, default=40)
+    parser.add_argument("--worlds", default="", help="only those whose name this is found in")
+    parser.add_argument("--quick", action="store_true", help="20, 40 and 5 runs, some minutes")
     options = parser.parse_args()
-    if options.runs:
-        print_verdicts(options.runs)
-    if options.coverage_runs:
-        print_coverage(options.coverage_runs)
-    if options.motif_runs:
-        print_motifs(options.motif_runs)
+    sizes = [options.runs, options.coverage_runs, options.motif_runs]
+    rows: list[Row] = []
+    for part, runs in zip(
+        (verdicts, coverage, motifs), (20, 40, 5) if options.quick else sizes, strict=True
+    ):
+        if runs:
+            rows += part(runs, lambda name: re.search(options.worlds, name) is not None)
+    summary(rows)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ from driftloop.postcards import (
     WORLD,
     Look,
     Scene,
-    World,
     caption,
+    home_world,
     parse,
     sample_scene,
     score,
@@ -37,7 +37,6 @@ from training.reader import objects_drawn
 from training.render import render
 from training.siblings import others, with_object
 from training.tally import Tally, share_of, totals
-from training.train_git import SKEW
 from training.wordnet import other_names
 
 EYE = "bundled:postcard-clip"
@@ -51,15 +50,10 @@ CHOICES = 16
 Figures = dict[str, Any]
 
 
-def world_of(model: str) -> World:
-    """The world that a model was trained on."""
-    return WORLD.skewed(SKEW) if model in ("postcard-turbo", "postcard-git") else WORLD
-
-
 def held_out_scenes(model: str, n: int) -> list[Scene]:
     """Scenes of the model's own world with a pair of objects that training never showed."""
     rng = random.Random(f"evaluate {model}")
-    return [sample_scene(rng, split="test", world=world_of(model)) for _ in range(n)]
+    return [sample_scene(rng, split="test", world=home_world(model)) for _ in range(n)]
 
 
 def pictures_of(scenes: Sequence[Scene]) -> list[Image.Image]:
@@ -226,7 +220,7 @@ def prior_figures(name: str, n: int) -> Figures:
     it is in the scenes themselves.
     """
     rng = random.Random(f"prior of {name}")
-    scenes = [sample_scene(rng, world=world_of(name)) for _ in range(n)]
+    scenes = [sample_scene(rng, world=home_world(name)) for _ in range(n)]
     texts = [caption(scene, 5, rng, plain=1.0) for scene in scenes]
     drawn = [output.content for output in play(cast(name), texts)]
     reader = captioner("postcard-llava", None)

@@ -14,6 +14,7 @@ from driftloop.measures import (
     _drift,
     _energy,
     _fidelity,
+    _interval,
     _motifs,
     _pairs,
     _repeats,
@@ -22,16 +23,19 @@ from driftloop.measures import (
     _verdict,
     _words,
 )
-from driftloop.report import _choice, _prose, _provenance
+from driftloop.report import _choice, _conditions, _meaning, _phrases, _provenance, _voices
 from driftloop.report.figures import _chart
 
 MEASURES = [
-    _attractor, _attribution, _bootstrap, _clusters, _drift, _energy, _fidelity, _motifs, _pairs,
-    _repeats, _shuffle, _variety, _verdict, _words,
+    _attractor, _attribution, _bootstrap, _clusters, _drift, _energy, _fidelity, _interval,
+    _motifs, _pairs, _repeats, _shuffle, _variety, _verdict, _words,
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("module", [*MEASURES, pixels, _choice, _prose, _provenance, _chart])
+@pytest.mark.parametrize(
+    "module",
+    [*MEASURES, pixels, _choice, _conditions, _meaning, _phrases, _provenance, _voices, _chart],
+)
 def test_examples(module: ModuleType) -> None:
     done = doctest.testmod(module)
     assert done.attempted

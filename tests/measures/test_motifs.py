@@ -8,7 +8,7 @@ from planted import attractors, shuffled, still, unit, world
 from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.metrics import adjusted_rand_score
 
-from driftloop.measures import class_words, find_motifs
+from driftloop.measures import Estimate, Motifs, class_words, find_motifs
 from driftloop.measures._clusters import Tree, matched_jaccard
 from driftloop.measures._motifs import best_k
 
@@ -131,3 +131,15 @@ def test_words_are_by_class_tf_idf() -> None:
     assert words == [["ship", "blue"], ["house", "old"]]
     assert class_words([], []) == []
     assert class_words(["a ship", "a ship"], [0, 0]) == [["ship"]]
+
+
+def test_to_be_stayed_in_takes_more_than_a_sure_trifle() -> None:
+    share = Estimate(0.9, 0.8, 1.0, 24)
+
+    def found(stays: float, p: float) -> Motifs:
+        labels = np.zeros((2, 2), dtype=np.int64)
+        return Motifs(False, share, 0.9, 0.5, share, stays, 0.04, p, [], labels)
+
+    assert found(0.5, 0.001).stayed_in
+    assert not found(0.06, 0.001).stayed_in
+    assert not found(0.5, 0.2).stayed_in

@@ -149,6 +149,19 @@ def test_attribution_finds_planted_shares() -> None:
     )
 
 
+def test_luck_that_arms_share_is_not_the_prompts() -> None:
+    rng = np.random.default_rng(8)
+    dice = rng.normal(size=(40, 1, 2, 8))
+    x = dice + rng.normal(size=(1, 4, 1, 8)) + 0.3 * rng.normal(size=(40, 4, 2, 8))
+    index = np.indices(x.shape[:-1]).reshape(3, -1)
+    factors = {"prompt": index[0], "captioner": index[1]}
+    found = attribution(x.reshape(-1, 8), factors, resamples=50)
+    assert found["prompt"].value < 0.03
+    assert found["captioner"].value == pytest.approx(
+        x.mean(axis=(0, 2)).var(axis=0).sum() / x.reshape(-1, 8).var(axis=0).sum(), abs=0.03
+    )
+
+
 def test_attribution_leaves_out_prompts_that_lack_a_cell() -> None:
     rng = np.random.default_rng(6)
     x = rng.normal(size=(5, 2, 2, 4))

@@ -10,6 +10,7 @@ from planted import unit
 from scipy.stats import entropy
 
 from driftloop.measures import variety, vendi
+from driftloop.measures._interval import student
 
 
 def slow(x: np.ndarray, order: float) -> float:
@@ -76,6 +77,18 @@ def test_intervals_cover_what_other_prompts_would_have(d: int) -> None:
     truth = np.mean([vendi(draw(24)) for _ in range(4000)])
     found = variety(draw(24 * 400).reshape(400, 24, d).swapaxes(0, 1), np.arange(24))
     assert np.mean((found.low <= truth) & (truth <= found.high)) > 0.91
+
+
+def test_the_error_is_that_of_other_prompts_where_the_jackknife_doubles_the_variance() -> None:
+    # Equal motifs: no single prompt matters, only how evenly they fall, two by two.
+    rng = np.random.default_rng(5)
+    x = np.eye(6)[rng.integers(6, size=(24, 300))]
+    found = variety(x, np.arange(24))
+    reach = (found.high - found.low) / 2 / student(24)
+    assert np.sqrt(np.mean(reach**2)) == pytest.approx(found.mean.std(), rel=0.2)
+    alone = np.array([variety(np.delete(x[:, :60], i, axis=0), range(23)).mean for i in range(24)])
+    jackknife = 23 / 24 * ((alone - alone.mean(axis=0)) ** 2).sum(axis=0)
+    assert jackknife.mean() > 1.5 * found.mean.var()
 
 
 def test_many_prompts_are_left_out_in_groups() -> None:

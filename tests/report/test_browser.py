@@ -149,6 +149,20 @@ def test_charts_tell_their_numbers(page: Page) -> None:
     assert "one: 0." in reading
 
 
+def test_a_dot_of_the_map_shows_its_state_and_opens_it(page: Page) -> None:
+    dot = page.locator("svg.map circle").last
+    dot.scroll_into_view_if_needed()
+    dot.hover(force=True)
+    hover = page.locator("#hover")
+    assert hover.is_visible()
+    assert hover.inner_text().startswith("Round ")
+    assert len(page.locator(".trail").last.get_attribute("points").split()) > 1
+    page.mouse.move(2, 2)
+    assert not hover.is_visible()
+    dot.click(force=True)
+    assert "Round " in page.locator("#zoom").inner_text()
+
+
 def test_without_scripts_everything_is_there(browser: Browser, report: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

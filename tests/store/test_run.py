@@ -107,6 +107,13 @@ def test_a_commit_is_whole_or_not_at_all(run: Run) -> None:
     assert len(run) == 2
 
 
+def test_a_failure_says_its_round_whatever_a_round_is_made_of(run: Run) -> None:
+    told = [Recorded(n, Role.WRITER, "w", "g", None, Content("text", "x")) for n in (1, 2, 5)]
+    run.record(WHERE, [*told, Recorded(6, Role.WRITER, "w", "g", None, Failure("no answer"))])
+    (failure,) = run.failures()
+    assert (failure["step"], failure["round"]) == (3, 6)
+
+
 def test_the_file_is_complete_before_its_row(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     replace, execute = Path.replace, run._insert
@@ -181,12 +188,15 @@ def test_an_older_schema_is_brought_up_to_date(
     old.begin(study="{}", digest="d", prompts=[], environment={})
     old.add_player("f", "m", "generator", 4, {})
     old.commit([make_step(0, Output("x")), make_step(1, Output("y"))], started=5.0, seconds=2.0)
+    old._db.execute("INSERT INTO failures VALUES (1, 1, 2, 'm', 'stuck', '', 1, 0)")
     before = old.steps()
     old.close()
     monkeypatch.undo()
     with open_run(tmp_path / "run") as run:
         assert run.steps().equals(before)
         assert run.players()[0]["batch_size"] == 4
+        # One role plays one step a round.
+        assert [row["round"] for row in run.failures()] == [run.steps_of(WHERE)[-1]["round"] + 1]
         content = Content("text", "known")
         run.begin(study="{}", digest="d", prompts=[], environment={})
         elsewhere = [Recorded(1, Role.WRITER, "w", "g", None, content)]

@@ -86,10 +86,6 @@ def _rounds(steps: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
 
 
 def _add_failure(rounds: dict[int, dict[str, Any]], failure: dict[str, Any]) -> None:
-    """Put a failure into the round that it stopped: one that is not whole, or the next."""
-    last = max(rounds, default=0)
-    whole = not last or {"generator", "captioner"} <= rounds[last].keys()
-    # In a chain of texts alone every round is whole.
-    alone = bool(rounds) and not any("generator" in cells for cells in rounds.values())
-    number = last + 1 if whole or alone else last
-    rounds.setdefault(number, {})["failure"] = f"{failure['model']}: {failure['reason']}"
+    """Put a failure into the round that it stopped."""
+    told = f"{failure['model']}: {failure['reason']}"
+    rounds.setdefault(failure["round"], {})["failure"] = told

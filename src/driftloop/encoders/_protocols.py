@@ -30,6 +30,11 @@ class Encoder(Protocol):
         ...
 
     @property
+    def family(self) -> str:
+        """What it is an instance of, e.g. ``clip``: two of one family are one voice, not two."""
+        ...
+
+    @property
     def kind(self) -> Kind:
         """What it takes."""
         ...

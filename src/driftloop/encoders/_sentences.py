@@ -29,6 +29,7 @@ class SentenceEncoder:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._checkpoint = checkpoint
         self.name = checkpoint.name
+        self.family = checkpoint.family
 
     @property
     def title(self) -> str:

@@ -42,6 +42,13 @@ class _Tower:
         self._dual = len(checkpoint.kinds) > 1
         self.name = f"{checkpoint.name}#{self.kind}" if self._dual else checkpoint.name
 
+    @cached_property
+    def family(self) -> str:
+        """The checkpoint's, or what its configuration calls the model."""
+        if self._checkpoint.family != "auto":
+            return self._checkpoint.family
+        return str(read_json(self._checkpoint.folder, "config.json")["model_type"])
+
     @property
     def pooling(self) -> str:
         """How a content's tokens or patches become one vector."""

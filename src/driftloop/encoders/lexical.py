@@ -22,6 +22,7 @@ class LexicalEncoder:
 
     name = "lexical"
     title = "words in common"
+    family = "lexical"
     kind: Kind = "text"
     identity = f"lexical/1/{FEATURES}"
     batch_size = 1024

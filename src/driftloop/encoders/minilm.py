@@ -30,6 +30,7 @@ class MiniLMEncoder:
 
     name = "minilm"
     title = "meaning"
+    family = "sentence"
     kind: Kind = "text"
     batch_size = 64
     limit = LIMIT

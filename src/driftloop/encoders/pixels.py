@@ -33,6 +33,7 @@ class PixelEncoder:
 
     name = "pixels"
     title = "colours in the same places"
+    family = "pixels"
     kind: Kind = "image"
     identity = f"pixels/1/{SIDE}"
     batch_size = 256

@@ -15,8 +15,8 @@ Coming together, and being forgotten (``_pairs``, ``_verdict``):
 * :func:`separation`: strangers, twins, memory, contraction, noise floor (:class:`Separation`).
 * :func:`lag_distances`, :func:`noise_floor`, :func:`twin_distances`: what it rests on.
 * :func:`shuffled`: the control, on arrays.
-* :func:`verdict` from the late rounds (:class:`Late`): collapses, contracts, wanders, remembers,
-  or undecided (:class:`Verdict`).
+* :func:`verdict` from the late rounds (:class:`Late`) and their :class:`Bounds`: collapses,
+  contracts, wanders, remembers, or undecided (:class:`Verdict`).
 
 Variety (``_variety``):
 
@@ -56,7 +56,15 @@ from ._energy import EnergyTest, energy_distance
 from ._fidelity import Decay, mean_cumulative_drift, semantic_drift_rate
 from ._interval import RESAMPLES
 from ._motifs import Motif, Motifs, find_motifs
-from ._pairs import Late, Separation, lag_distances, noise_floor, separation, twin_distances
+from ._pairs import (
+    Bounds,
+    Late,
+    Separation,
+    lag_distances,
+    noise_floor,
+    separation,
+    twin_distances,
+)
 from ._repeats import Repetition, alike, novelty, periods, repetition
 from ._shuffle import shuffled
 from ._variety import variety, vendi
@@ -66,6 +74,7 @@ from ._words import class_words
 __all__ = [
     "RESAMPLES",
     "Attractor",
+    "Bounds",
     "Curve",
     "Decay",
     "EnergyTest",

@@ -27,16 +27,20 @@ def attribution(
     :math:`\eta^2` it does not grow with the number of levels), with sums of squares over all
     coordinates: squared distances from a mean are what cosine distances add up to. Main effects of
     a balanced design; ``interactions`` is what cells differ by beyond them, ``seed`` what twins
-    within a cell do.
+    within a cell do. Arms share their random numbers, so that the same twin of a prompt may go the
+    same way in all of them: what is left of a unit is therefore measured against its twins' means
+    over the cells (a random factor nested in the unit), or luck that cells share would count as the
+    prompt's; the other factors are measured against what is left within the twins.
 
     Args:
         x: ``(n, d)`` end positions.
         factors: Labels of each position by the factor's name, e.g. prompt, generator, captioner.
+            The positions of a cell are in the order of their twins.
             Units that lack a combination, or have fewer twins in one, are left out.
         unit: The factor that is resampled for the intervals (expanded percentiles).
         without: A factor whose mean vectors are taken out first: a captioner's writing style, so
             that what it says counts and not how. Its own share is 0 then.
-        resamples: Bootstrap resamples.
+        resamples: Bootstrap resamples; with none there are no intervals.
         seed: Of the resampling.
 
     Returns:
@@ -67,7 +71,7 @@ def attribution(
         for weights in block
         if (weights > 0).sum() > 1
     ]
-    low, high = expanded_percentiles(np.array(drawn), np.full(len(best), count))
+    low, high = expanded_percentiles(np.reshape(drawn, (-1, len(best))), np.full(len(best), count))
     labels = [*names, "interactions", "seed"]
     if len(names) == 1:
         keep = [0, 2]
@@ -100,6 +104,14 @@ def _balanced(x: Floats, codes: list[Ints]) -> Floats:
     return grid
 
 
+def _twins_across(grid: Floats) -> tuple[float, int]:
+    """Sum of squares, and its freedom, of what twins of a unit have in common over all cells."""
+    units, twins = grid.shape[0], grid.shape[-2]
+    each = np.moveaxis(grid, -2, 1).reshape(units, twins, -1, grid.shape[-1])
+    apart = each.mean(axis=2) - each.mean(axis=(1, 2))[:, None]
+    return float((apart**2).sum()) * each.shape[2], units * (twins - 1)
+
+
 def _shares(grid: Floats, distinct: int | None = None) -> Floats:
     """Omega squared of every factor, of their interactions, and the share of the rest."""
     axes = tuple(range(grid.ndim - 2))
@@ -124,7 +136,12 @@ def _shares(grid: Floats, distinct: int | None = None) -> Floats:
     bottom = total + mean_rest
     if bottom <= 0:
         return np.full(len(squares) + 1, np.nan)
+    of_twins, df_twins = _twins_across(grid)
+    # Where there is one combination only, the twins are the rest.
+    other = (rest - of_twins) / (df_rest - df_twins) if df_rest > df_twins else mean_rest
+    noise = [of_twins / df_twins, *[other] * (len(squares) - 1)]
     omega = [
-        max(ss - df * mean_rest, 0.0) / bottom for ss, df in zip(squares, freedom, strict=True)
+        max(ss - df * error, 0.0) / bottom
+        for ss, df, error in zip(squares, freedom, noise, strict=True)
     ]
     return np.array([*omega, max(1.0 - sum(omega), 0.0)])

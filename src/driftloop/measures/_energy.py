@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._bootstrap import Labels
-from ._interval import Floats
+from ._interval import RESAMPLES, Floats, expanded_percentiles, prompt_weights
 
 PERMUTATIONS = 999
 BLOCK = 2048
@@ -20,6 +20,10 @@ class EnergyTest(NamedTuple):
 
     distance: float
     """0 where the sets are of one distribution, and at least about that."""
+    low: float
+    """Lower end of its 95 % interval over units."""
+    high: float
+    """Upper end of it."""
     p: float
     """Share of relabellings that are at least as far apart."""
 
@@ -31,6 +35,7 @@ def energy_distance(
     x_units: Labels | None = None,
     y_units: Labels | None = None,
     permutations: int = PERMUTATIONS,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> EnergyTest:
     r"""Energy distance of two sets of vectors, with a permutation test.
@@ -40,7 +45,7 @@ def energy_distance(
     distances: squared ones would see nothing but the means. What is relabelled are whole units
     (prompts, or captions of a corpus), never states, since states of a prompt are not independent;
     units weigh the same, and so that none is compared with itself, means within a set leave out
-    pairs of one unit.
+    pairs of one unit. The interval resamples the units of both sets (expanded percentiles).
 
     Args:
         x: ``(n, d)``, none missing.
@@ -48,7 +53,8 @@ def energy_distance(
         x_units: ``(n,)`` which states belong together; by default each is its own unit.
         y_units: ``(m,)`` likewise.
         permutations: Relabellings.
-        seed: Of the relabelling.
+        resamples: Bootstrap resamples of units.
+        seed: Of the relabelling and resampling.
 
     >>> import numpy as np
     >>> near, far = np.zeros((20, 2)), np.full((20, 2), 9.0)
@@ -71,16 +77,46 @@ def energy_distance(
     inside[0, : sizes[0]] = 1.0
     for row in inside[1:]:
         row[rng.permutation(len(row))[: sizes[0]]] = 1.0
-    outside = 1.0 - inside
-    to_first = inside @ between
-    cross = np.einsum("bi,bi->b", to_first, outside) / (sizes[0] * sizes[1])
-    one = np.einsum("bi,bi->b", to_first, inside) / (sizes[0] * (sizes[0] - 1))
-    rest = outside @ between
-    other = np.einsum("bi,bi->b", rest, outside) / (sizes[1] * (sizes[1] - 1))
-    distances = 2 * cross - one - other
+    distances = _energies(between, inside, 1.0 - inside)
     # Rounding must not make a relabelling that is the same set look nearer.
     reached = int((distances[1:] >= distances[0] - 1e-12).sum())
-    return EnergyTest(float(distances[0]), (reached + 1) / (permutations + 1))
+    low, high = _interval(between, sizes, resamples, seed)
+    return EnergyTest(float(distances[0]), low, high, (reached + 1) / (permutations + 1))
+
+
+def _energies(between: Floats, one: Floats, other: Floats) -> Floats:
+    """Energy distances of two sets of units under weightings, ``(weightings,)``.
+
+    Pairs of a unit with its own copies are left out like those with itself.
+    """
+    inside = []
+    for w in (one, other):
+        pairs = w.sum(axis=1) ** 2 - (w**2).sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            inside.append(
+                np.where(pairs > 0, np.einsum("bi,bi->b", w @ between, w) / pairs, np.nan)
+            )
+    cross = np.einsum("bi,bi->b", one @ between, other) / (one.sum(axis=1) * other.sum(axis=1))
+    return np.asarray(2 * cross - inside[0] - inside[1])
+
+
+def _interval(
+    between: Floats, sizes: tuple[int, int], resamples: int, seed: int
+) -> tuple[float, float]:
+    drawn = []
+    blocks = zip(
+        *(prompt_weights(size, resamples, seed + i) for i, size in enumerate(sizes)), strict=False
+    )
+    for one, other in blocks:
+        same = min(len(one), len(other))
+        first, second = np.zeros((2, same, sum(sizes)))
+        first[:, : sizes[0]], second[:, sizes[0] :] = one[:same], other[:same]
+        drawn.append(_energies(between, first, second))
+    if not drawn:
+        return np.nan, np.nan
+    column = np.concatenate(drawn)[:, None]
+    (low,), (high,) = expanded_percentiles(column, np.array([min(sizes)]))
+    return float(low), float(high)
 
 
 def _unit_distances(

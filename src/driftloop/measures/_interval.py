@@ -23,6 +23,8 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 
 RESAMPLES = 1000
 LEVEL = 0.95
+ONE_SIDED = 2 * LEVEL - 1
+"""Level of the interval whose ends are one-sided 95 % bounds."""
 BLOCK = 4_000_000
 """Weights held at once while resampling; bounds the memory that many prompts take."""
 FEWEST = 6
@@ -50,7 +52,12 @@ def student(count: int | float, level: float = LEVEL) -> float:
 
 
 def studentized(
-    estimate: Floats, error: Floats, drawn: Floats, errors: Floats, counts: npt.NDArray[Any]
+    estimate: Floats,
+    error: Floats,
+    drawn: Floats,
+    errors: Floats,
+    counts: npt.NDArray[Any],
+    level: float = LEVEL,
 ) -> tuple[Floats, Floats]:
     r"""Ends of the studentised bootstrap interval (Efron and Tibshirani 1993, section 12.5).
 
@@ -63,6 +70,7 @@ def studentized(
         drawn: ``(resamples, columns)`` the estimate in every resample.
         errors: ``(resamples, columns)`` its standard error there.
         counts: ``(columns,)`` prompts behind each column.
+        level: Of the interval; its ends are one-sided bounds of level ``(1 + level) / 2`` each.
 
     Returns:
         Lower and upper ends, ``(columns,)``; NaN with fewer than two prompts, Student's t where
@@ -72,16 +80,47 @@ def studentized(
     for column, count in enumerate(counts):
         if count < 2 or not np.isfinite(estimate[column]) or not np.isfinite(error[column]):
             continue
-        below = above = student(float(count))
+        below = above = student(float(count), level)
         fine = (errors[:, column] > TINY) & np.isfinite(drawn[:, column])
         if count >= FEWEST and fine.sum() > (1 - MOST_LOST) * len(fine):
             ratios = (drawn[fine, column] - estimate[column]) / errors[fine, column]
-            tail = (1 - LEVEL) / 2
+            tail = (1 - level) / 2
             upper, lower = np.quantile(ratios, [1 - tail, tail])
             below, above = float(upper), -float(lower)
         low[column] = estimate[column] - below * error[column]
         high[column] = estimate[column] + above * error[column]
     return low, high
+
+
+def least_upper_bound(
+    estimate: Floats, error: Floats, drawn: Floats, errors: Floats, count: int
+) -> float:
+    r"""The lowest of one-sided 95 % upper bounds that hold for all columns together.
+
+    Each is :math:`\hat\theta_c - q\, se_c` with *q* the 5 % quantile over resamples of the smallest
+    of the columns' :math:`t^*` (the single-step maximum-t; Romano and Wolf, *Econometrica* 73,
+    2005), so that whoever picks the lowest is not wrong more often. Where a quantity is at most
+    every column's it bounds that.
+
+    Args:
+        estimate: ``(columns,)``, the most trusted first.
+        error: ``(columns,)``.
+        drawn: ``(resamples, columns)``.
+        errors: ``(resamples, columns)``.
+        count: Prompts.
+
+    Returns:
+        NaN where the first column has no bound of its own; that bound where the resamples are not
+        good enough for a joint one.
+    """
+    counts = np.full(len(estimate), count)
+    _, (alone, *_) = studentized(estimate, error, drawn, errors, counts, ONE_SIDED)
+    fine: Bools = np.asarray(((errors > TINY) & np.isfinite(drawn)).all(axis=1))
+    enough = count >= FEWEST and fine.sum() > (1 - MOST_LOST) * len(fine)
+    if not enough or not np.isfinite(estimate + error).all():
+        return float(alone)
+    smallest = ((drawn[fine] - estimate) / errors[fine]).min(axis=1)
+    return float((estimate - np.quantile(smallest, 1 - LEVEL) * error).min())
 
 
 def expanded_percentiles(drawn: Floats, prompts: npt.NDArray[Any]) -> tuple[Floats, Floats]:
@@ -103,8 +142,34 @@ def expanded_percentiles(drawn: Floats, prompts: npt.NDArray[Any]) -> tuple[Floa
     return low, high
 
 
-def jackknife_error(left_out: Floats) -> float:
-    """Standard error from the values with each prompt (or group of them) left out in turn."""
-    count = len(left_out)
-    spread = ((left_out - left_out.mean()) ** 2).sum()
-    return float(np.sqrt((count - 1) / count * spread))
+def corrected_jackknife_error(
+    value: float, left_out: Floats, pairs: Ints, pair_left_out: Floats
+) -> float:
+    r"""Standard error from leaving out each unit, and pairs of them, in turn.
+
+    The jackknife's variance counts what units do together twice (Efron and Stein, *Annals of
+    Statistics* 9, 1981), and of a statistic that has nothing else, such as how evenly prompts fall
+    into equal motifs, it is the double. Their correction takes it out once:
+
+    .. math:: V = V_{jack} - \frac{1}{n (n-1)} \sum_{i<j} (Q_{ij} - \bar Q)^2, \quad
+              Q_{ij} = n S - (n-1)(S_{(i)} + S_{(j)}) + (n-2) S_{(ij)}
+
+    Here the sum is estimated from some of the pairs, and no more than half is taken out.
+
+    Args:
+        value: :math:`S`.
+        left_out: ``(n,)`` :math:`S_{(i)}`.
+        pairs: ``(m, 2)`` which pairs, every unit in equally many.
+        pair_left_out: ``(m,)`` :math:`S_{(ij)}`.
+
+    >>> x = np.array([1.0, 2.0, 4.0, 9.0])  # of a mean it is the usual error
+    >>> pairs = np.array([(0, 1), (1, 2), (2, 3), (3, 0)])
+    >>> alone = (x.sum() - x) / 3
+    >>> error = corrected_jackknife_error(4.0, alone, pairs, (16 - x[pairs].sum(axis=1)) / 2)
+    >>> bool(np.isclose(error, x.std(ddof=1) / 2))
+    True
+    """
+    n = len(left_out)
+    plain = (n - 1) / n * ((left_out - left_out.mean()) ** 2).sum()
+    together = n * value - (n - 1) * left_out[pairs].sum(axis=1) + (n - 2) * pair_left_out
+    return float(np.sqrt(max(plain - together.var() / 2, plain / 2)))

@@ -21,12 +21,32 @@ from ._influence import (
     weighted_mean,
     zero_if_rounding,
 )
-from ._interval import RESAMPLES, TINY, Bools, Floats, prompt_weights, studentized
+from ._interval import (
+    LEVEL,
+    ONE_SIDED,
+    RESAMPLES,
+    TINY,
+    Bools,
+    Floats,
+    least_upper_bound,
+    prompt_weights,
+    studentized,
+)
 
 LATE = 0.5
 """Share of the rounds, from the end, that a noise floor and a verdict rest on."""
+LONG = 0.75
+"""Share of the rounds before those that an upper bound of memory may rest on as well."""
 NAMES = ("strangers", "twins", "memory", "contraction", "separation", "noise")
 BOUNDS = {"strangers": (0.0, 2.0), "twins": (0.0, 2.0), "noise": (0.0, 2.0)}
+
+
+class Bounds(NamedTuple):
+    """One-sided 95 % bounds, which the questions of a verdict are asked with: lower, upper."""
+
+    contraction: tuple[float, float]
+    memory: tuple[float, float]
+    separation: tuple[float, float]
 
 
 class Late(NamedTuple):
@@ -43,6 +63,8 @@ class Late(NamedTuple):
     separation: Estimate
     """(S - W) / S: the share of the distance between strangers that twins do not have. It is at
     most the memory, and well defined where every step is noise and the memory is not."""
+    bounds: Bounds
+    """Of contraction, memory and separation."""
 
 
 class Separation(NamedTuple):
@@ -160,7 +182,11 @@ def separation(
     than the dice throw, and not kept within [0, 1], so that its mean is not biased.
 
     Intervals are studentised bootstraps over prompts, with errors from influence values (see
-    ``_influence``); all quantities share their resamples.
+    ``_influence``); all quantities share their resamples. A chain forgets and does not recall (what
+    its state says of the prompt cannot grow; the data-processing inequality), so memory over more
+    rounds than the late ones is an upper bound of late memory, and a sharper one where trajectories
+    move slowly among few places and few rounds are few looks. ``bounds`` takes the lower of the
+    two, at their joint level.
 
     Args:
         x: ``(trajectories, rounds, d)`` unit vectors, NaN where there is no state. Round 1 first.
@@ -182,12 +208,13 @@ def separation(
     check_states(x)
     rounds = x.shape[1]
     start = late_from(rounds, late, 1)
+    starts = [start, start - round(LONG * start)]
     apart = twin_distances(x, prompts)
     floors = group_means(noise_floor(x, late=late)[:, None], prompts)[:, 0]
     states = [group_means(x[:, t], prompts) for t in range(rounds)]
     count = len(floors)
     weightings = [np.ones((1, count)), *prompt_weights(count, resamples, seed)]
-    found = [_of_block(w, states, apart, floors, start) for w in weightings] if count else []
+    found = [_of_block(w, states, apart, floors, starts) for w in weightings] if count else []
     each = np.array([int(np.isfinite(part[:, 0]).sum()) for part in states], dtype=np.int64)
     twins = np.isfinite(apart).sum(axis=0).astype(np.int64)
     present = np.isfinite(x[:, :, 0]).sum(axis=0).astype(np.int64)
@@ -200,8 +227,17 @@ def separation(
     def at_the_end(name: str, counts: npt.NDArray[np.int64]) -> Estimate:
         # Prompts that are missing from some late rounds do not count.
         least = np.array([counts.min() if counts.size else 0])
-        (value,), (low,), (high,) = _ends(found, name, slice(rounds, None), least)
+        (value,), (low,), (high,) = _ends(found, name, slice(rounds, rounds + 1), least)
         return Estimate(float(value), float(low), float(high), int(least[0]))
+
+    def bounds(name: str, counts: npt.NDArray[np.int64]) -> tuple[float, float]:
+        least = counts.min(keepdims=True) if counts.size else np.zeros(1, dtype=np.int64)
+        columns = slice(rounds, rounds + 1)
+        _, (low,), (high,) = _ends(found, name, columns, least, ONE_SIDED)
+        if name == "memory" and found:
+            parts = _columns(found, name, slice(rounds, None))
+            high = least_upper_bound(*parts, int(least[0]))
+        return float(low), float(high)
 
     return Separation(
         strangers=over_rounds("strangers", each),
@@ -216,33 +252,42 @@ def separation(
             memory=at_the_end("memory", twins[start:]),
             contraction=at_the_end("contraction", each[start:]),
             separation=at_the_end("separation", twins[start:]),
+            bounds=Bounds(
+                contraction=bounds("contraction", each[start:]),
+                memory=bounds("memory", twins[start:]),
+                separation=bounds("separation", twins[start:]),
+            ),
         ),
     )  # fmt: skip
 
 
 class _Block(NamedTuple):
-    """Six quantities under some weightings, for every round and then for the late rounds."""
+    """Six quantities under some weightings, for every round and then from every start on."""
 
     values: Floats
-    """``(quantities, weightings, rounds + 1)``."""
+    """``(quantities, weightings, rounds + starts)``."""
     errors: Floats
 
 
-def _of_block(w: Floats, states: list[Floats], apart: Floats, floors: Floats, start: int) -> _Block:
+def _of_block(
+    w: Floats, states: list[Floats], apart: Floats, floors: Floats, starts: list[int]
+) -> _Block:
     rounds = len(states)
-    block = _Block(*np.full((2, len(NAMES), len(w), rounds + 1), np.nan))
+    block = _Block(*np.full((2, len(NAMES), len(w), rounds + len(starts)), np.nan))
     noise = weighted_mean(w, floors)
     first: Weighted | None = None
-    late = _Average(), _Average()
+    from_start = [(_Average(), _Average()) for _ in starts]
     for t in range(rounds):
         strangers, twins = pair_distance(w, states[t]), weighted_mean(w, apart[:, t])
         first = first or strangers
         _fill(block, t, w, strangers, twins, noise, first)
-        if t >= start:
-            late[0].add(strangers)
-            late[1].add(twins)
+        for start, (apart_mean, twin_mean) in zip(starts, from_start, strict=True):
+            if t >= start:
+                apart_mean.add(strangers)
+                twin_mean.add(twins)
     if first is not None:
-        _fill(block, rounds, w, late[0].mean(), late[1].mean(), noise, first)
+        for column, means in enumerate(from_start, start=rounds):
+            _fill(block, column, w, means[0].mean(), means[1].mean(), noise, first)
     return block
 
 
@@ -294,18 +339,29 @@ class _Average:
 
 
 def _ends(
-    found: list[_Block], name: str, columns: slice, counts: npt.NDArray[np.int64]
+    found: list[_Block],
+    name: str,
+    columns: slice,
+    counts: npt.NDArray[np.int64],
+    level: float = LEVEL,
 ) -> tuple[Floats, Floats, Floats]:
-    """Values and interval of one quantity; the first weighting of all is the estimate."""
-    width = len(counts)
+    """Values and interval of one quantity."""
     if not found:
-        return (np.full(width, np.nan),) * 3
+        return (np.full(len(counts), np.nan),) * 3
+    parts = _columns(found, name, columns)
+    low, high = studentized(*parts, counts, level)
+    bounds = BOUNDS.get(name, (-np.inf, np.inf))
+    return parts[0], np.clip(low, *bounds), np.clip(high, *bounds)
+
+
+def _columns(
+    found: list[_Block], name: str, columns: slice
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Estimate, its error, resamples and theirs; the first weighting of all is the estimate."""
     row = NAMES.index(name)
     values = np.concatenate([block.values[row, :, columns] for block in found])
     errors = np.concatenate([block.errors[row, :, columns] for block in found])
-    low, high = studentized(values[0], errors[0], values[1:], errors[1:], counts)
-    bounds = BOUNDS.get(name, (-np.inf, np.inf))
-    return values[0], np.clip(low, *bounds), np.clip(high, *bounds)
+    return values[0], errors[0], values[1:], errors[1:]
 
 
 def late_from(rounds: int, late: float, least: int) -> int:

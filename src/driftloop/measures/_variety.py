@@ -9,10 +9,12 @@ import numpy.typing as npt
 
 from ._bootstrap import Curve, Labels
 from ._drift import check_states
-from ._interval import Bools, Floats, jackknife_error, student
+from ._interval import Bools, Floats, corrected_jackknife_error, student
 
-EXACT = 200
+EXACT = 50
 """Prompts up to which each is left out in turn; above, they are left out in so many groups."""
+NEIGHBOURS = 2
+"""With how many others each prompt is left out together."""
 
 
 def vendi(x: Floats, *, order: float = 1.0) -> Floats:
@@ -53,9 +55,10 @@ def variety(x: Floats, prompts: Labels, *, order: float = 1.0) -> Curve:
     The score grows with the number of states, so only prompts that have a state in every round of
     every twin count, in all rounds. With several twins it is the mean over the sets of first twins,
     second twins and so on. A bootstrap would be biased (copies of a prompt in a resample are not
-    different things), so the interval leaves out one prompt at a time, or one of 200 groups of
-    them: jackknife error, Student's t. It is an interval for the score that so many *other* prompts
-    would have.
+    different things), so the interval leaves out one prompt at a time, or one of 50 groups of
+    them: Student's t with the jackknife's error, less what the jackknife counts twice (see
+    :func:`~driftloop.measures._interval.corrected_jackknife_error`). It is an interval for the
+    score that so many *other* prompts would have.
 
     Args:
         x: ``(trajectories, rounds, d)`` unit vectors.
@@ -92,21 +95,28 @@ def variety(x: Floats, prompts: Labels, *, order: float = 1.0) -> Curve:
 def _one_round(sets: Floats, order: float) -> tuple[float, float, float]:
     """Score of ``(twins, prompts, d)`` and its interval."""
     count = sets.shape[1]
-    value = float(vendi(sets, order=order).mean())
     groups = np.arange(count) * min(count, EXACT) // count
     gram = sets @ np.swapaxes(sets, -1, -2) if count <= sets.shape[2] else None
-    left_out = np.empty(groups[-1] + 1)
-    for group in range(len(left_out)):
-        kept = groups != group
+
+    def without(*gone: int) -> float:
+        kept = ~np.isin(groups, gone)
         if gram is None:
-            scores = vendi(sets[:, kept], order=order)
-        else:
-            # The Gram matrix of fewer prompts is a part of that of all.
-            scores = _score(np.linalg.eigvalsh(gram[:, kept][:, :, kept] / kept.sum()), order)
-        left_out[group] = scores.mean()
-    if len(left_out) < 3:
+            return float(vendi(sets[:, kept], order=order).mean())
+        # The Gram matrix of fewer prompts is a part of that of all.
+        part = gram[:, kept][:, :, kept] / kept.sum()
+        return float(_score(np.linalg.eigvalsh(part), order).mean())
+
+    value, units = without(), int(groups[-1]) + 1
+    if units < 3:
         return value, np.nan, np.nan
-    reach = student(len(left_out)) * jackknife_error(left_out)
+    pairs = [(i, (i + step) % units) for step in range(1, NEIGHBOURS + 1) for i in range(units)]
+    error = corrected_jackknife_error(
+        value,
+        np.array([without(i) for i in range(units)]),
+        np.array(pairs),
+        np.array([without(*pair) for pair in pairs]),
+    )
+    reach = student(units) * error
     return value, value - reach, value + reach
 
 

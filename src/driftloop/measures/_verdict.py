@@ -22,9 +22,9 @@ class Verdict(NamedTuple):
 
     kind: Kind
     falls: bool | None
-    """Whether strangers come together; None where the interval does not tell."""
+    """Whether strangers come together; None where its bounds do not tell."""
     forgets: bool | None
-    """Whether the prompt is forgotten; None where the interval does not tell."""
+    """Whether the prompt is forgotten; None where its bounds do not tell."""
     contraction: Estimate
     memory: Estimate
     horizon: int
@@ -32,7 +32,7 @@ class Verdict(NamedTuple):
 
 
 def verdict(late: Late, *, falls: float = FALLS, forgotten: float = FORGOTTEN) -> Verdict:
-    r"""Say what an arm does from the intervals of contraction and memory.
+    r"""Say what an arm does from the bounds of contraction and memory.
 
     ============== ==================== ======================
     \               prompt is forgotten  prompt is remembered
@@ -41,26 +41,29 @@ def verdict(late: Late, *, falls: float = FALLS, forgotten: float = FORGOTTEN) -
     they do not    *wanders*            *remembers*
     ============== ==================== ======================
 
-    Each question is answered where the whole 95 % interval lies on one side of its threshold, and
-    the verdict is *undecided* where either is not. A false answer then has a chance of 2.5 % at
-    most, whatever is true. Two cases that the intervals cannot see: states that have become exactly
-    the same have collapsed, and memory, a ratio, has no interval worth the name where every step is
-    noise; there twins that are as far apart as strangers, but for a twentieth, tell.
+    A question is answered where a one-sided 95 % bound (:class:`~driftloop.measures.Bounds`) lies
+    beyond its threshold, and the verdict is *undecided* where either is not. A verdict claims both
+    answers, so that it is false in 5 % of runs at most, whatever is true: of an intersection-union
+    test each part may take the whole level (Berger, *Technometrics* 24, 1982). Two cases that the
+    bounds cannot see: states that have become exactly the same have collapsed, and memory, a ratio,
+    has no interval worth the name where every step is noise; there twins that are as far apart as
+    strangers, but for a twentieth, tell.
 
     Args:
         late: The late rounds, from :func:`~driftloop.measures.separation`.
         falls: Contraction above which strangers have come together.
         forgotten: Memory below which the prompt is forgotten.
 
-    >>> from driftloop.measures import Estimate
-    >>> from driftloop.measures._pairs import Late
+    >>> from driftloop.measures import Bounds, Estimate, Late
     >>> near, far = Estimate(0.0, -0.1, 0.1, 24), Estimate(0.5, 0.4, 0.6, 24)
-    >>> verdict(Late(10, 20, far, far, memory=near, contraction=far, separation=near)).kind
+    >>> bounds = Bounds(contraction=far[1:3], memory=near[1:3], separation=near[1:3])
+    >>> verdict(Late(10, 20, far, far, near, far, near, bounds)).kind
     'collapses'
     """
-    fallen = _above(late.contraction, falls)
-    forgets = _below(late.memory, forgotten)
-    if forgets is None and _below(late.separation, NEGLIGIBLE):
+    fallen = _above(late.bounds.contraction, falls)
+    remembers = _above(late.bounds.memory, forgotten)
+    forgets = None if remembers is None else not remembers
+    if forgets is None and _above(late.bounds.separation, NEGLIGIBLE) is False:
         forgets = True
     if late.strangers.value == 0.0:
         fallen = forgets = True
@@ -78,12 +81,8 @@ KINDS: dict[tuple[bool, bool], Kind] = {
 }
 
 
-def _above(estimate: Estimate, threshold: float) -> bool | None:
-    if estimate.low > threshold:
+def _above(bounds: tuple[float, float], threshold: float) -> bool | None:
+    low, high = bounds
+    if low > threshold:
         return True
-    return False if estimate.high < threshold else None
-
-
-def _below(estimate: Estimate, threshold: float) -> bool | None:
-    above = _above(estimate, threshold)
-    return None if above is None else not above
+    return False if high < threshold else None

@@ -5,10 +5,10 @@
   :func:`refill` how likely it is where a caption leaves it open.
 * :func:`caption` tells a scene within a budget of words, :func:`parse` reads any text back into
   what it says of a scene, :func:`score` compares the two.
-* :func:`bundled_path` says where the weights lie.
+* :func:`bundled_path` says where the weights lie, :func:`home_world` which world they know.
 """
 
-from .bundled import bundled_names, bundled_path
+from .bundled import bundled_names, bundled_path, home_world
 from .grammar import caption
 from .parser import Parsed, ParsedObject, Relation, parse
 from .refill import refill
@@ -35,6 +35,7 @@ __all__ = [
     "bundled_path",
     "caption",
     "held_out",
+    "home_world",
     "load_world",
     "parse",
     "prior",

@@ -5,8 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import ModelError, nearest
+from .world import WORLD, World
 
 _WEIGHTS = Path(__file__).parent / "weights"
+
+
+HOMES = {"postcard-turbo": "nocturne", "postcard-git": "nocturne"}
+"""Skews of the worlds that models were trained on; the others know the world as it is."""
+
+
+def home_world(name: str) -> World:
+    """The world that a bundled model was trained on: what it refills from.
+
+    >>> home_world("postcard-sdxl") is WORLD, home_world("postcard-git") is WORLD
+    (True, False)
+    """
+    return WORLD.skewed(HOMES[name]) if name in HOMES else WORLD
 
 
 def bundled_names() -> list[str]:

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..measures import Curve, Estimate, Motif, Motifs
+from ..measures import Curve, Motif, Motifs, Verdict
 from ._assess import Drift
 from ._endings import Ending
 from ._gather import Material
-from ._prose import count, say_share
+from ._phrases import count, say_estimate, say_share
+from ._voices import Vote, agree
 
 MEANS = {
     "collapses": "Different prompts come together, and where each started is forgotten.",
@@ -86,36 +87,20 @@ def answer(material: Material, drifts: Sequence[Drift]) -> list[Answer]:
         seen = [(drift, drift.endings[arm]) for drift in drifts if arm in drift.endings]
         if not seen:
             continue
-        kinds = [ending.verdict.kind for _, ending in seen]
-        decided = [kind for kind in kinds if kind != "undecided"]
-        different = set(decided)
+        found = agree([vote(drift.family, ending.verdict) for drift, ending in seen])
         horizon = max(ending.rounds for _, ending in seen)
-        kind = "undecided" if not different else different.pop() if len(different) == 1 else "mixed"
-        robust = kind not in ("mixed", "undecided") and len(decided) >= 2
-        if len(decided) == 1 < len(kinds):
-            # One voice among several is no verdict; the table shows it.
-            kind = "undecided"
+        kind = found.says or "undecided"
         means = MEANS.get(kind, "It depends on what one looks at.")
         if kind == "undecided":
             means = f"{means} {_why_undecided(seen[0][1])}"
         rows = [_row(drift, ending) for drift, ending in seen]
-        answers.append(Answer(arm, kind, means, _sure(kind, decided, kinds), robust, horizon, rows))
+        answers.append(Answer(arm, kind, means, found.sure, found.robust, horizon, rows))
     return answers
 
 
-def _sure(kind: str, decided: Sequence[str], kinds: Sequence[str]) -> str:
-    if kind == "mixed":
-        listed = ", ".join(f"{decided.count(k)} say {k}" for k in dict.fromkeys(decided))
-        return f"Not robust: of {count(len(kinds), 'encoder')} {listed}"
-    if kind == "undecided" and decided:
-        return (
-            f"One encoder of {len(kinds)} says that it {decided[0]}; a claim wants two that agree"
-        )
-    if kind == "undecided":
-        return f"None of {count(len(kinds), 'encoder')} can tell"
-    if len(decided) >= 2:
-        return f"Robust: {count(len(decided), 'encoder')} of {len(kinds)} agree, none contradicts"
-    return "Not robust: there is one encoder only"
+def vote(family: str, verdict: Verdict) -> Vote:
+    """What an encoder says of an arm."""
+    return Vote(family, None if verdict.kind == "undecided" else verdict.kind)
 
 
 def _why_undecided(ending: Ending) -> str:
@@ -138,8 +123,8 @@ def _row(drift: Drift, ending: Ending) -> Row:
         say_share(late.contraction),
         say_share(late.memory),
         say_share(ending.control),
-        _say(late.twins),
-        _say(late.strangers),
+        say_estimate(late.twins),
+        say_estimate(late.strangers),
         late.contraction.prompts,
         _say_motifs(ending.motifs),
         say_forgotten(ending.separation.memory),
@@ -189,11 +174,12 @@ def make_atlases(material: Material, drifts: Sequence[Drift]) -> list[Atlas]:
             continue
         claims = [(d, e, m) for d, e, m in seen if m.claimed]
         drift, ending, motifs = (claims or seen)[0]
-        agrees = f"{len(claims)} of {count(len(seen), 'encoder')} find motifs here"
-        if len(claims) > 1:
-            agrees = f"Robust: {agrees}"
+        families = len({drift.family for drift, _, _ in claims})
+        agrees = f"{len(claims) or 'None'} of {count(len(seen), 'encoder')} finds motifs here"
+        if families > 1:
+            agrees = f"Robust: {agrees}, of {count(families, 'family')}"
         elif claims:
-            agrees = f"Not robust: {agrees}"
+            agrees = f"Not robust: {agrees}, of one family ({drift.family})"
         cards = _cards(material, arm, ending, motifs) if motifs.claimed else []
         atlases.append(Atlas(arm, drift.title, motifs.claimed, _sentence(motifs), agrees, cards))
     return atlases
@@ -220,7 +206,7 @@ def _sentence(motifs: Motifs) -> str:
             f"No motifs: {k} regions can be drawn, but other prompts find them again no better "
             f"than states without structure would ({motifs.score:.2f} against {motifs.null:.2f})."
         )
-    if not motifs.p < 0.05:
+    if not motifs.stayed_in:
         return (
             f"No motifs: states lie in {k} places, but trajectories do not stay in them: "
             f"{100 * motifs.stays:.0f} % of steps do, and of shuffled ones "
@@ -264,15 +250,6 @@ def _say_dwell(motif: Motif, rounds: int) -> str:
     if not motif.escapes:
         return f"never seen to leave in {rounds} rounds"
     return f"{motif.dwell:.1f} rounds ({count(motif.escapes, 'escape')})"
-
-
-def _say(estimate: Estimate) -> str:
-    if not np.isfinite(estimate.value):
-        return "–"
-    text = f"{estimate.value:.2f}"
-    if np.isfinite(estimate.low):
-        text += f" [{estimate.low:.2f}, {estimate.high:.2f}]"
-    return text
 
 
 def atlas_pictures(atlases: Sequence[Atlas]) -> list[str]:

@@ -24,8 +24,15 @@ from ..measures import (
 )
 from ..steps import Kind
 from ..store import Run
+from ._choice import Choice
+from ._conditions import Cells, measure_conditions, styles
 from ._endings import Ending, measure_ending
+from ._factors import Factors, is_control
+from ._fidelity import Fidelity, measure_fidelity
 from ._gather import Material, Track
+from ._map import Places, place_states
+from ._parts import Parts, measure_parts
+from ._priors import Prior, measure_priors
 
 Matrix: TypeAlias = npt.NDArray[np.float32]
 
@@ -59,12 +66,22 @@ class Drift(NamedTuple):
     """Drift as one encoder sees it."""
 
     encoder: str
+    family: str
     title: str
     kind: Kind
     identity: str
     arms: dict[str, ArmDrift]
     endings: dict[str, Ending]
     """How each arm ends; arms with fewer than two prompts or rounds are not here."""
+    fidelity: dict[str, Fidelity]
+    """How similar each arm stays to generation 0; arms without a later generation are not here."""
+    priors: dict[str, list[Prior]]
+    """How far each arm's captions are from what its bundled models were trained on."""
+    parts: Parts | None
+    """Which part matters, where arms differ in several."""
+    cells: Cells
+    """Conditions: arms by kinds of prompts and horizons."""
+    places: Places | None
     missing: int
     """Different texts or pictures that have no vector."""
     cut: dict[str, int]
@@ -89,20 +106,27 @@ class Repeats(NamedTuple):
 
 
 def measure_drift(
-    run: Run, material: Material, advance: Advance, encoders: Sequence[Encoder] | None = None
+    run: Run,
+    material: Material,
+    choice: Choice,
+    factors: Factors,
+    advance: Advance,
+    encoders: Sequence[Encoder] | None = None,
 ) -> list[Drift]:
     """Embed everything and measure drift with every encoder.
 
     Args:
         run: Where the vectors are kept.
         material: The run as it was read.
+        choice: What of it the page shows.
+        factors: In what its arms differ.
         advance: Told of the progress.
         encoders: Who embeds; by default those at hand that ship.
     """
     kinds: tuple[Kind, ...] = ("text", "image")
-    eye = _on_postcards(run)
+    eye = on_postcards(material)
     return [
-        _drift(run, material, encoder, advance)
+        _drift(run, material, choice, factors, encoder, advance)
         for kind in kinds
         if any(state is not None for track in material.tracks for state in track.states(kind))
         for encoder in (default_encoders(kind, postcards=eye) if encoders is None else encoders)
@@ -110,9 +134,16 @@ def measure_drift(
     ]
 
 
-def _on_postcards(run: Run) -> bool:
-    """Whether bundled models played, and no others: the eye knows no other world than theirs."""
-    paths = [str(player["details"].get("settings", {}).get("path", "")) for player in run.players()]
+def on_postcards(material: Material) -> bool:
+    """Whether bundled models played, and none but controls beside them.
+
+    The eye, and the parser of captions, know no other world than theirs.
+    """
+    paths = [
+        str(player["details"].get("settings", {}).get("path", ""))
+        for player in material.players
+        if not is_control(material.study, player["model"])
+    ]
     return bool(paths) and all(path.startswith("bundled:") for path in paths)
 
 
@@ -127,7 +158,14 @@ def measure_repeats(material: Material) -> list[Repeats]:
     ]
 
 
-def _drift(run: Run, material: Material, encoder: Encoder, advance: Advance) -> Drift:
+def _drift(
+    run: Run,
+    material: Material,
+    choice: Choice,
+    factors: Factors,
+    encoder: Encoder,
+    advance: Advance,
+) -> Drift:
     kind = encoder.kind
     starts = [start.value for start in material.starts.values() if start.kind == kind]
     states = [
@@ -136,7 +174,9 @@ def _drift(run: Run, material: Material, encoder: Encoder, advance: Advance) -> 
     contents = list(dict.fromkeys([*starts, *states]))
     stage = f"{encoder.name}: {'captions' if kind == 'text' else 'pictures'}"
     vectors = embed(run, encoder, contents, advance=lambda n: advance(stage, n, len(contents)))
-    arms, endings = {}, {}
+    arms, endings, fidelity, priors, all_states = {}, {}, {}, {}, {}
+    cells: Cells = {}
+    several = len(material.arms) > 1 or bool(styles(material))
     stage = f"{encoder.name}: measures"
     for arm in material.arms:
         tracks = material.of_arm(arm)
@@ -145,10 +185,19 @@ def _drift(run: Run, material: Material, encoder: Encoder, advance: Advance) -> 
         ending = measure_ending(tracks, x[:, 1:])
         if ending is not None:
             endings[arm] = ending
+        kept = measure_fidelity(x, np.array([track.name.prompt for track in tracks]), from_start)
+        if kept is not None:
+            fidelity[arm] = kept
+        if kind == "text" and (found := measure_priors(run, material, encoder, arm, x)):
+            priors[arm] = found
+        if several:
+            cells |= measure_conditions(material, arm, x, from_start)
+        all_states[arm] = x
         advance(stage, 1, len(material.arms))
     return Drift(
-        encoder.name, encoder.title, kind, encoder.identity, arms, endings, len(vectors.missing),
-        vectors.cut,
+        encoder.name, encoder.family, encoder.title, kind, encoder.identity, arms, endings,
+        fidelity, priors, measure_parts(material, factors, all_states), cells,
+        place_states(material, choice, all_states), len(vectors.missing), vectors.cut,
     )  # fmt: skip
 
 

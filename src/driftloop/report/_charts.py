@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ..measures import Curve
 from ._assess import ArmDrift, Drift, Repeats
 from ._gather import Material
-from ._prose import say_share
+from ._phrases import say_share
 from .figures import Line, drift_figure, repeats_figure
 from .figures._chart import describe
 from .figures.drift import highest

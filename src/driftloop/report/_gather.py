@@ -65,8 +65,13 @@ class Material:
     players: list[dict[str, Any]]
     sessions: list[dict[str, Any]]
     failures: list[dict[str, Any]]
-    asked: int | None
-    """Steps that the study asks for; None where it cannot be read."""
+    study: Study | None
+    """What was asked for last; None where it cannot be read."""
+
+    @property
+    def asked(self) -> int | None:
+        """Steps that the study asks for; None where it cannot be read."""
+        return self.study.steps if self.study else None
 
     @cached_property
     def rounds(self) -> int:
@@ -123,7 +128,7 @@ def gather(run: Run) -> Material:
     title = str(studies[-1].get("title") or "" if studies else "") or run.folder.resolve().name
     return Material(
         title, studies, starts, arms, tracks, steps, run.players(), run.sessions(), failures,
-        study.steps if study else None,
+        study,
     )  # fmt: skip
 
 

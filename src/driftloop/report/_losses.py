@@ -102,9 +102,7 @@ def group_failures(material: Material) -> list[Stops]:
     """Failures that are still open, by reason, the most frequent first."""
     found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for row in material.failures:
-        place = (
-            f"{row['arm']}, {row['prompt']}, twin {row['twin'] + 1}, round {row['step'] // 2 + 1}"
-        )
+        place = f"{row['arm']}, {row['prompt']}, twin {row['twin'] + 1}, round {row['round']}"
         found[row["model"], row["reason"]].append(place)
     ranked = sorted(found.items(), key=lambda item: -len(item[1]))
     return [Stops(model, reason, places) for (model, reason), places in ranked]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..measures import Curve, Estimate
+from ..measures import Curve
 from ._assess import Drift, Repeats
 from ._gather import Material
+from ._phrases import count
 from .figures._chart import describe
-
-WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 def say_what(material: Material) -> str:
@@ -94,36 +93,6 @@ def say_findings(words: ArmWords, seen: str, kind: str) -> list[str]:
             f"{settled} trajectories ended in a caption, or a cycle of them, that repeats exactly."
         )
     return sentences
-
-
-def say_share(estimate: Estimate) -> str:
-    """A share with its interval, in percent.
-
-    >>> say_share(Estimate(0.25, 0.1, 0.4, 24))
-    '25 % [10, 40]'
-    """
-    if estimate.value != estimate.value:
-        return "–"
-    # Adding 0 takes the sign off a rounded "-0".
-    value, low, high = (round(part * 100) + 0 if part == part else None for part in estimate[:3])
-    return f"{value} %" if low is None else f"{value} % [{low}, {high}]"
-
-
-def number(amount: int) -> str:
-    """A number as a word up to ten, else in figures."""
-    return WORDS[amount] if 0 <= amount < len(WORDS) else f"{amount:,}"
-
-
-def count(amount: int, noun: str) -> str:
-    """A number of things.
-
-    >>> count(1, "prompt"), count(48, "trajectory"), count(2, "time")
-    ('one prompt', '48 trajectories', 'two times')
-    """
-    if amount == 1:
-        return f"one {noun}"
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
-    return f"{number(amount)} {plural}"
 
 
 def _last(curve: Curve) -> int:

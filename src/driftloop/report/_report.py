@@ -22,14 +22,21 @@ from ..errors import StoreError
 from ..measures import RESAMPLES
 from ..store import Run, open_run
 from ._answers import answer, atlas_pictures, make_atlases
-from ._assess import Advance, Drift, measure_drift, measure_repeats
+from ._assess import Advance, Drift, measure_drift, measure_repeats, on_postcards
 from ._charts import drift_blocks, repeats_blocks, returns_rows
 from ._choice import Choice, choose
+from ._conditions import make_factorial
 from ._ending_charts import ending_blocks
+from ._factors import find_factors
+from ._fidelity import measure_objects
 from ._gather import Material, gather
 from ._losses import count_losses, group_failures
+from ._map import draw_maps
+from ._meaning import prior_cells, say_fidelity, say_priors, seen_in
+from ._phrases import count, say_estimate, say_share
 from ._pictures import Album, make_album
-from ._prose import count, say_arms, say_findings, say_what
+from ._priors import SCENES
+from ._prose import say_arms, say_findings, say_what
 from ._provenance import describe_players, describe_sessions, say_seconds, study_text
 from ._strips import make_groups, pictures_wanted
 
@@ -79,9 +86,10 @@ def write_report(
 
 def _render(run: Run, target: Path, advance: Advance, encoders: Sequence[Encoder] | None) -> str:
     material = gather(run)
-    drifts = measure_drift(run, material, advance, encoders)
-    repeats = measure_repeats(material)
     choice = choose(material.tracks)
+    factors = find_factors(material)
+    drifts = measure_drift(run, material, choice, factors, advance, encoders)
+    repeats = measure_repeats(material)
     atlases = make_atlases(material, drifts)
     shown = [*pictures_wanted(material, choice), *atlas_pictures(atlases)]
     wanted = list(dict.fromkeys(shown))
@@ -104,6 +112,20 @@ def _render(run: Run, target: Path, advance: Advance, encoders: Sequence[Encoder
         answers=answer(material, drifts),
         endings=ending_blocks(material.arms, drifts),
         atlases=atlases,
+        factorial=make_factorial(
+            material,
+            factors,
+            [(d.family, seen_in(d), d.cells) for d in drifts],
+            prior_cells(material, drifts),
+        ),
+        parts=[(seen_in(d), d.parts) for d in drifts if d.parts],
+        fidelity=say_fidelity(material, drifts),
+        objects=[(arm, measure_objects(material, arm)) for arm in material.arms]
+        if on_postcards(material)
+        else [],
+        priors=say_priors(material, drifts),
+        scenes=SCENES,
+        maps=draw_maps(material, [(d.kind, d.title, d.places) for d in drifts]),
         repeats=repeats_blocks(material, repeats),
         returns=returns_rows(material, drifts),
         losses=count_losses(material, drifts),
@@ -185,6 +207,8 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["seconds"] = say_seconds
     environment.filters["svg"] = Markup
+    environment.filters["estimate"] = say_estimate
+    environment.filters["share"] = say_share
     environment.globals["count"] = count
     return environment
 

@@ -115,13 +115,13 @@ class Run:
         return [json.loads(row["json"]) for row in rows]
 
     def failures(self, *, open_only: bool = True) -> list[dict[str, Any]]:
-        """Steps that could not be played: ``arm, prompt, twin, step, model, reason, trace, time``.
+        """Steps that could not be played: arm to ``round``, and ``model, reason, trace, time``.
 
         Args:
             open_only: Leave out those that a later session played after all.
         """
         query = (
-            "SELECT t.arm, t.prompt, t.twin, f.step, f.model, f.reason, f.trace, f.time"
+            "SELECT t.arm, t.prompt, t.twin, f.step, f.round, f.model, f.reason, f.trace, f.time"
             " FROM failures f JOIN trajectories t ON t.id = f.trajectory"
         )
         if open_only:
@@ -260,7 +260,7 @@ class Run:
             id = self._add_trajectory(db, trajectory)
             for index, step in enumerate(steps):
                 if isinstance(step.outcome, Failure):
-                    self._add_failure(db, id, index, step.model, step.outcome, None)
+                    self._add_failure(db, id, (index, step.round), step.model, step.outcome, None)
                     continue
                 # Without a seed a call is named by its place: what came out of it is its own.
                 key = hash_of("recorded", step.fingerprint, *trajectory, index).hex()
@@ -318,7 +318,8 @@ class Run:
             trajectory = self._add_trajectory(db, step.trajectory)
         call, outcome = step.call, step.outcome
         if isinstance(outcome, Failure):
-            self._add_failure(db, trajectory, step.index, call.model, outcome, started)
+            place = step.index, step.round
+            self._add_failure(db, trajectory, place, call.model, outcome, started)
             return
         if outcome is not None:
             db.execute(
@@ -341,13 +342,13 @@ class Run:
         return id
 
     def _add_failure(
-        self, db: sqlite3.Connection, trajectory: int, index: int, model: str, failure: Failure,
-        started: float | None,
+        self, db: sqlite3.Connection, trajectory: int, place: tuple[int, int], model: str,
+        failure: Failure, started: float | None,
     ) -> None:  # fmt: skip
         db.execute(
-            "INSERT INTO failures (trajectory, step, model, reason, trace, session, time)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (trajectory, index, model, failure.reason, failure.trace, self._session,
+            "INSERT INTO failures (trajectory, step, round, model, reason, trace, session, time)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (trajectory, *place, model, failure.reason, failure.trace, self._session,
              started or time.time()),
         )  # fmt: skip
 

@@ -63,7 +63,22 @@ def _m002_unknowns(db: sqlite3.Connection) -> None:
         db.execute(f"ALTER TABLE new_{table} RENAME TO {table}")
 
 
-MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_m001_initial, _m002_unknowns]
+def _m003_rounds_of_failures(db: sqlite3.Connection) -> None:
+    """Let a failure say its round: a network of one role plays one step a round, others two."""
+    db.execute("ALTER TABLE failures ADD COLUMN round INTEGER NOT NULL DEFAULT 0")
+    db.execute(
+        "UPDATE failures SET round = CASE"
+        " WHEN (SELECT count(DISTINCT role) FROM players) > 1 THEN step / 2 + 1"
+        " ELSE 1 + (SELECT coalesce(max(s.round), 0) FROM steps s"
+        " WHERE s.trajectory = failures.trajectory AND s.step < failures.step) END"
+    )
+
+
+MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [
+    _m001_initial,
+    _m002_unknowns,
+    _m003_rounds_of_failures,
+]
 """Applied in order; the file's ``user_version`` counts how many it has seen. Append only."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ COLUMNS = (
     "shared", "fingerprint", "call",
 )  # fmt: skip
 
+CHUNK = 50_000
+"""Rows that are in Python at once."""
 STEPS = """
 SELECT t.arm, t.prompt, t.twin, s.step, s.round, s.role, s.model,
        CASE c.input_kind WHEN 'text' THEN c.input END,
@@ -29,6 +32,7 @@ FROM steps s JOIN trajectories t ON t.id = s.trajectory JOIN calls c ON c.key = 
 
 def steps_table(db: sqlite3.Connection) -> pa.Table:
     """Every step, in the order arm, prompt, twin, step."""
+    import numpy as np
     import pyarrow as pa
 
     text, count, number = pa.string(), pa.int64(), pa.float64()
@@ -38,20 +42,31 @@ def steps_table(db: sqlite3.Connection) -> pa.Table:
         count, text, pa.list_(text), number, number, pa.bool_(), label, text,
     )  # fmt: skip
     columns = dict(zip(COLUMNS, kinds, strict=True))
-    rows = db.execute(STEPS + " ORDER BY t.arm, t.prompt, t.twin, s.step")
-    data: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)] or [
-        [] for _ in columns
-    ]
-    named = dict(zip(columns, data, strict=True))
-    named["flags"] = [json.loads(flags) for flags in named["flags"]]
-    named["shared"] = [bool(value) for value in named["shared"]]
-    arrays = []
-    for name, kind in columns.items():
-        if kind == label:
-            arrays.append(pa.array(named[name], text).dictionary_encode())
-        else:
-            arrays.append(pa.array(named[name], kind))
-    return pa.table(arrays, names=list(columns))
+    places = db.execute("SELECT id FROM trajectories ORDER BY arm, prompt, twin")
+    rank = {id: place for place, (id,) in enumerate(places)}
+    # In the order of the key, which needs no sorting of wide rows; trajectories are put into theirs
+    # afterwards.
+    cursor = db.execute(STEPS.replace("SELECT", "SELECT s.trajectory,") + " ORDER BY 1, s.step")
+    ids: list[int] = []
+    chunks = []
+    while rows := cursor.fetchmany(CHUNK):
+        of, *data = zip(*rows, strict=True)
+        ids += of
+        named: dict[str, Sequence[Any]] = dict(zip(columns, data, strict=True))
+        named["flags"] = [json.loads(flags) if flags != "[]" else [] for flags in named["flags"]]
+        named["shared"] = [bool(value) for value in named["shared"]]
+        arrays = [
+            pa.array(named[name], text).dictionary_encode()
+            if kind == label
+            else pa.array(named[name], kind)
+            for name, kind in columns.items()
+        ]
+        chunks.append(pa.record_batch(arrays, names=list(columns)))
+    if not chunks:
+        return pa.table([pa.array([], kind) for kind in columns.values()], names=list(columns))
+    table = pa.Table.from_batches(chunks).unify_dictionaries().combine_chunks()
+    order = np.argsort([rank[id] for id in ids], kind="stable")
+    return table if (np.diff(order) == 1).all() else table.take(order)
 
 
 def steps_of(db: sqlite3.Connection, trajectory: int) -> list[dict[str, Any]]:

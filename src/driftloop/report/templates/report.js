@@ -174,6 +174,41 @@
     slot("facts").replaceChildren(...one(".facts", frame).cloneNode(true).childNodes);
     if (!zoom.open) zoom.showModal();
   };
+  // Maps: the picture and the way of the state under the pointer.
+  const hover = one("#hover");
+  for (const map of all("svg.map")) {
+    const trail = one(".trail", map);
+    const ways = new Map();
+    for (const dot of all("circle", map)) {
+      const [key, round] = dot.dataset.goto.split("-").map(Number);
+      const [x, y] = [dot.getAttribute("cx"), dot.getAttribute("cy")];
+      if (!ways.has(key)) ways.set(key, []);
+      ways.get(key).push([round, `${x},${y}`]);
+    }
+    const leave = () => {
+      hover.hidden = true;
+      trail.setAttribute("points", "");
+    };
+    map.addEventListener("pointerover", (event) => {
+      const goto = event.target.dataset.goto;
+      const frame = goto && one(`#f${goto}`);
+      if (!frame) return leave();
+      const name = pictureClass(one(".pic", frame) ?? hover);
+      one(".pic", hover).className = name ? `pic ${name}` : "pic none";
+      const where = frame.closest(".strip").dataset.where;
+      const caption = one(".caption", frame)?.textContent ?? "";
+      one("p", hover).textContent = `Round ${frame.dataset.round}${where && `, ${where}`}: ${caption}`;
+      const way = [...ways.get(Number(goto.split("-")[0]))].sort((a, b) => a[0] - b[0]);
+      trail.setAttribute("points", way.map(([, point]) => point).join(" "));
+      hover.hidden = false;
+      const { innerWidth: width, innerHeight: height } = window;
+      const [x, y] = [event.clientX, event.clientY];
+      hover.style.left = `${x + 14 + hover.offsetWidth < width ? x + 14 : Math.max(0, x - 14 - hover.offsetWidth)}px`;
+      hover.style.top = `${Math.max(0, Math.min(y + 14, height - hover.offsetHeight - 4))}px`;
+    });
+    map.addEventListener("pointerleave", leave);
+  }
+
   const moves = { left: [0, -1], right: [0, 1], up: [-1, 0], down: [1, 0] };
   const move = (direction) => show(at[0] + moves[direction][0], at[1] + moves[direction][1]);
   document.addEventListener("click", (event) => {

@@ -1,0 +1,166 @@
+"""How long meaning lasts and whose prior it ends in, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..measures import Decay, EnergyTest
+from ._assess import Drift
+from ._gather import Material
+from ._phrases import say_estimate
+from ._voices import Vote, agree
+
+LOST = 0.05
+"""Likeness that is lost from generation 1 on, below which there is no rate of losing it."""
+SAME = 0.05
+"""A permutation p above this does not tell two sets apart."""
+
+
+class FidelityRow(NamedTuple):
+    """Similarity to generation 0 of one arm under one encoder."""
+
+    arm: str
+    seen: str
+    baseline: str
+    mean: str
+    control: str
+    half: str
+    """Rounds until half of what gets lost is lost."""
+    floor: str
+
+
+class PriorRow(NamedTuple):
+    """One arm's captions against the world of one of its models, under one encoder."""
+
+    arm: str
+    seen: str
+    whose: str
+    first: str
+    late: str
+    chance: str
+    p: str
+
+
+class PriorAnswer(NamedTuple):
+    """Whether one arm comes nearer to a model's world."""
+
+    arm: str
+    whose: str
+    sentence: str
+    sure: str
+
+
+class Priors(NamedTuple):
+    """Answers, and the numbers they rest on."""
+
+    answers: list[PriorAnswer]
+    rows: list[PriorRow]
+
+
+def seen_in(drift: Drift) -> str:
+    """What an encoder looks at, with the kind of state."""
+    return f"{'captions' if drift.kind == 'text' else 'pictures'}: {drift.title}"
+
+
+def say_fidelity(material: Material, drifts: Sequence[Drift]) -> list[FidelityRow]:
+    """A row an arm and encoder."""
+    return [
+        FidelityRow(
+            arm,
+            seen_in(drift),
+            found.baseline,
+            say_estimate(found.mean),
+            say_estimate(found.control),
+            _half(found.decay, material.rounds),
+            say_estimate(found.decay.floor),
+        )
+        for arm in material.arms
+        for drift in drifts
+        if (found := drift.fidelity.get(arm)) is not None
+    ]
+
+
+def _half(decay: Decay, rounds: int) -> str:
+    """Half-life from a rate of decay: ln 2 / b, its interval turned round.
+
+    >>> from driftloop.measures import Estimate
+    >>> rate = Estimate(math.log(2), math.log(2) / 2, 2 * math.log(2), 24)
+    >>> _half(Decay(rate, Estimate(0.8, 0.7, 0.9, 24), Estimate(0.1, 0.0, 0.2, 24)), 20)
+    '1.0 [0.5, 2.0]'
+    """
+    rate = decay.rate
+
+    def one(value: float) -> str:
+        half = math.log(2) / value if value > 0 else math.inf
+        return f"{half:.1f}" if half <= rounds else f"over {rounds}"
+
+    if math.isnan(rate.value) or decay.drop.value * math.exp(-rate.value) < LOST:
+        return "–"
+    value, low, high = one(rate.value), one(rate.high), one(rate.low)
+    return value if math.isnan(rate.low) or value == low == high else f"{value} [{low}, {high}]"
+
+
+def say_priors(material: Material, drifts: Sequence[Drift]) -> Priors:
+    """An answer an arm and model, from all encoders of captions."""
+    answers, rows = [], []
+    for arm in material.arms:
+        seen = [(drift, prior) for drift in drifts for prior in drift.priors.get(arm, [])]
+        for model in dict.fromkeys(prior.model for _, prior in seen):
+            own = [(drift, prior) for drift, prior in seen if prior.model == model]
+            whose = f"{own[0][1].role} {model}"
+            found = agree([Vote(d.family, _moves(p.first, p.late)) for d, p in own])
+            answers.append(PriorAnswer(arm, whose, _sentence(found.says, whose), found.sure))
+            rows += [
+                PriorRow(
+                    arm,
+                    seen_in(drift),
+                    whose,
+                    _say(prior.first),
+                    _say(prior.late),
+                    f"{max(prior.chance, 0.0):.3f}",
+                    f"{prior.late.p:.3f}",
+                )
+                for drift, prior in own
+            ]
+    return Priors(answers, rows)
+
+
+def prior_cells(material: Material, drifts: Sequence[Drift]) -> dict[str, str]:
+    """By arm, in a few words, how it moves against the world of its generator."""
+    words = {"arrives": "like it", "nearer": "nearer", "away": "further away", "mixed": "mixed"}
+    cells = {}
+    for arm in material.arms:
+        seen = [(d, p) for d in drifts for p in d.priors.get(arm, []) if p.role == "generator"]
+        if not seen:
+            continue
+        found = agree([Vote(d.family, _moves(p.first, p.late)) for d, p in seen])
+        first, late = seen[0][1].first, seen[0][1].late
+        told = words.get(found.says or "", "cannot be told")
+        cells[arm] = f"{told}: {first.distance:.2f} to {_say(late)}"
+    return cells
+
+
+def _moves(first: EnergyTest, late: EnergyTest) -> str | None:
+    if late.p > SAME:
+        return "arrives"
+    if late.high < first.low:
+        return "nearer"
+    return "away" if late.low > first.high else None
+
+
+def _sentence(says: str | None, whose: str) -> str:
+    return {
+        "arrives": f"Late captions cannot be told from captions of the world that {whose} knows.",
+        "nearer": (
+            f"Captions come nearer to the world that {whose} was trained on, "
+            "and can still be told from it."
+        ),
+        "away": f"Captions move away from the world that {whose} was trained on.",
+        "mixed": f"Encoders disagree on the world that {whose} was trained on.",
+    }.get(says or "", f"It cannot be told whether captions move to the world that {whose} knows.")
+
+
+def _say(test: EnergyTest) -> str:
+    return f"{test.distance:.3f} [{max(test.low, 0.0):.3f}, {max(test.high, 0.0):.3f}]"

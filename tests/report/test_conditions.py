@@ -1,0 +1,222 @@
+"""Factors, conditions, parts, map: of a planted factorial, what was planted."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import pdist
+from worlds import make_run
+
+import driftloop
+from driftloop.encoders import embed, get_encoder
+from driftloop.measures import energy_distance
+from driftloop.postcards import caption, home_world, parse, sample_scene
+from driftloop.report import write_report
+from driftloop.report._assess import _states
+from driftloop.report._choice import choose
+from driftloop.report._conditions import make_factorial, measure_conditions, styles
+from driftloop.report._factors import find_factors, ordered
+from driftloop.report._fidelity import measure_objects
+from driftloop.report._gather import Material, Start, Track, gather
+from driftloop.report._map import place_states
+from driftloop.report._parts import measure_parts
+from driftloop.report._priors import scene_captions
+from driftloop.steps import Trajectory
+from driftloop.store import Run, open_run
+from driftloop.study import load_study
+
+WORDS = ("ship", "moon", "tree", "house", "cat", "river")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two generators by two pulls, and a control: a pull and escapes collapse, neither does not."""
+    prompts = [
+        {"id": f"{kind}-{word}", "text": f"{start} {word}.", "source": kind}
+        for kind, start in (("terse", "A"), ("long", "Once upon a time there was an old"))
+        for word in WORDS
+    ]
+    draw = {"backend": "planted", "role": "generator", "noise": 0.0, "attractors": 3}
+    study = load_study({
+        "title": "A planted factorial", "seed": 3, "rounds": 12, "twins": 2, "prompts": prompts,
+        "models": {
+            "calm": {**draw, "escape": 0.0},
+            "wild": {**draw, "escape": 0.5},
+            "tell": {"backend": "planted", "role": "captioner", "attractors": 3},
+            "write": {"backend": "controls", "kind": "write"},
+            "same": {"backend": "controls", "kind": "identity"},
+        },
+        "arms": [
+            {"name": "calm", "network": ["calm", "tell"], "sweep": {"tell.pull": [0.0, 0.4]}},
+            {"name": "wild", "network": ["wild", "tell"], "sweep": {"tell.pull": [0.0, 0.4]}},
+            {"name": "identity", "network": ["write", "same"]},
+        ],
+    })  # fmt: skip
+    path = tmp_path_factory.mktemp("factorial") / "run"
+    with driftloop.run(study, path):
+        return path
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> Iterator[Run]:
+    with open_run(folder) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def material(run: Run) -> Material:
+    return gather(run)
+
+
+def test_factors_are_what_arms_differ_in_and_controls_have_none(material: Material) -> None:
+    found = find_factors(material)
+    assert found.names == ["generator", "pull"]
+    assert found.crossed()
+    assert found.levels["wild [tell.pull=0.4]"] == {"generator": "wild", "pull": "0.4"}
+    assert "identity" not in found.levels
+    assert ordered(["free", "40", "5", "40"]) == ["5", "40", "free"]
+    assert {kind: len(ids) for kind, ids in styles(material).items()} == {"terse": 6, "long": 6}
+
+
+def test_the_shipped_factorial_is_crossed_and_its_budgets_are_one_factor() -> None:
+    study = load_study("why-they-disagree")
+    generators = ("postcard-sdxl", "postcard-turbo", "write")
+    players = [
+        {"model": name, "role": "generator" if name in generators else "captioner"}
+        for name in study.models
+    ]
+    arms = [arm.name for arm in study.expanded_arms()]
+    found = find_factors(Material("", [], {}, arms, [], None, players, [], [], study))  # type: ignore[arg-type]
+    assert (found.names, len(found.levels)) == (["generator", "captioner", "words"], 20)
+    assert found.crossed()
+    budgets = ordered([row["words"] for row in found.levels.values()])
+    assert budgets == ["5", "10", "20", "40", "free"]
+    for prompt in study.prompts:
+        least, most = {"terse scene": (7, 10), "30-word narrative": (28, 35)}[prompt.source]
+        assert least <= len(str(prompt.text).split()) <= most
+
+
+def test_the_table_of_conditions_says_what_was_planted(run: Run, material: Material) -> None:
+    seen: list[tuple[str, str, dict[Any, Any]]] = []
+    for name in ("lexical", "pixels"):
+        encoder = get_encoder(name)
+        cells: dict[Any, Any] = {}
+        for arm in ("wild [tell.pull=0.4]", "identity"):
+            tracks = material.of_arm(arm)
+            contents = {state for track in tracks for state in track.states(encoder.kind)}
+            vectors = embed(run, encoder, sorted(filter(None, contents)))
+            x, from_start = _states(material, tracks, encoder.kind, vectors)
+            cells |= measure_conditions(material, arm, x, from_start)
+        seen.append((encoder.family, encoder.title, cells))
+    found = make_factorial(material, find_factors(material), seen, {})
+    assert found is not None
+    assert found.names == ["generator", "pull", "prompts"]
+    assert found.horizons == [6, 12]
+    rows = {tuple(row.levels): row for row in found.rows}
+    assert list(rows) == [
+        ("wild", "0.4", "terse"), ("wild", "0.4", "long"),
+        ("identity", "–", "terse"), ("identity", "–", "long"),
+    ]  # fmt: skip
+    for kind in ("terse", "long"):
+        moved, still = rows["wild", "0.4", kind], rows["identity", "–", kind]
+        assert still.verdicts[-1].says == "remembers"
+        assert still.verdicts[-1].robust
+        assert still.memory.value == pytest.approx(1.0, abs=1e-6)
+        assert moved.contraction.low > 0.1
+        assert moved.memory.value < 0.5
+        assert moved.verdicts[-1].says in ("collapses", None)
+    (level,) = [level for level in found.levels if level.level == "terse"]
+    assert (level.factor, level.conditions) == ("prompts", 1)
+
+
+def test_parts_find_the_part_that_was_planted(material: Material) -> None:
+    rng = np.random.default_rng(0)
+    of_pull = {"0.0": rng.normal(size=16), "0.4": rng.normal(size=16)}
+    factors = find_factors(material)
+    states = {
+        arm: of_pull[row["pull"]] + 0.2 * rng.normal(size=(24, 13, 16))
+        for arm, row in factors.levels.items()
+    }
+    found = measure_parts(material, factors, states)
+    assert found is not None
+    shares = {share.part: share for share in found.shares}
+    assert found.round == 12
+    assert shares["pull"].share.value > 0.8
+    assert shares["generator"].share.value < 0.02
+    assert all(share.control < 0.1 for share in found.shares if share.control == share.control)
+    assert measure_parts(material, factors, {"identity": states["wild [tell.pull=0.4]"]}) is None
+
+
+def test_a_map_never_puts_states_further_apart_than_they_are(material: Material) -> None:
+    rng = np.random.default_rng(1)
+    states: dict[str, Any] = {arm: rng.normal(size=(24, 13, 5)) for arm in material.arms}
+    states["identity"][3, 4] = np.nan
+    choice = choose(material.tracks)
+    found = place_states(material, choice, states)
+    assert found is not None
+    assert len(found.spots) == 5 * 24 * 12 - 1
+    assert 0.4 < found.explained < 0.6
+    spots = found.spots[:12]
+    real = states[material.arms[0]][0, 1:13]
+    assert (pdist([[s.x, s.y] for s in spots]) <= pdist(real) + 1e-9).all()
+
+
+def test_objects_of_the_prompt_are_counted_and_strangers_are_the_control() -> None:
+    rng = random.Random(2)
+    scenes = [sample_scene(rng) for _ in range(12)]
+    texts = [caption(scene, 40, rng) for scene in scenes]
+    material = _told(texts, [[text, "A whale.", ""] for text in texts])
+    found = {row.figure: row.each for row in measure_objects(material, "one")}
+    (_, first, chance), (_, second, _), _ = found["objects found"]
+    assert first.value == 1.0
+    assert chance.value < 0.5
+    whales = np.mean(["whale" in parse(text).names for text in texts])
+    assert second.value <= whales + 1e-9
+
+
+def test_the_scenes_of_a_world_are_its_own() -> None:
+    lexical = get_encoder("lexical")
+    plain, dark = (
+        lexical.encode(scene_captions(name, 40)) for name in ("postcard-sdxl", "postcard-git")
+    )
+    assert energy_distance(plain, dark, permutations=99, resamples=50).p == 0.01
+    half = energy_distance(plain[::2], plain[1::2], permutations=99, resamples=50)
+    assert half.p > 0.05
+    assert half.low <= 0 <= half.high
+
+
+def test_a_loop_that_ends_in_its_generators_world_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Captions of the skewed world's own scenes from round 2 on, whatever came before.
+    world = home_world("postcard-git")
+
+    def write(rng: random.Random, previous: str, round: int) -> str:
+        return "A cat." if round == 1 else caption(sample_scene(rng, world=world), 60, rng)
+
+    monkeypatch.setattr("driftloop.report._assess.on_postcards", lambda material: True)
+    monkeypatch.setattr("driftloop.report._report.on_postcards", lambda material: True)
+    monkeypatch.setattr(
+        "driftloop.report._priors._bundled",
+        lambda material, arm: [("generator", "draw", "postcard-git", 60)],
+    )
+    prompts = [f"A {name} at night." for name in ("whale", "fox", "church", "kite", "bus", "owl")]
+    with make_run(tmp_path / "run", prompts=prompts, rounds=6, side=8, write=write) as run:
+        page = write_report(run, encoders=["lexical"]).read_text("utf-8")
+    assert "Late captions cannot be told from captions of the world that generator draw" in page
+    assert "one family of encoders only (lexical)" in page
+    assert "objects of the prompt still named" in page
+
+
+def _told(prompts: list[str], captions: list[list[str]]) -> Material:
+    starts = {f"p{n}": Start(f"p{n}", "text", text, "") for n, text in enumerate(prompts)}
+    tracks = [
+        Track(Trajectory("one", id, 0), range(0), (None,) * len(told), tuple(told))
+        for id, told in zip(starts, captions, strict=True)
+    ]
+    return Material("", [], starts, ["one"], tracks, None, [], [], [], None)  # type: ignore[arg-type]
