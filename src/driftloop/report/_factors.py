@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..steps import Role
-from ..study import Arm, Study
+from ..study import PlayedArm, Study
 from ._gather import Material
 
 ROLES = {Role.GENERATOR: "generator", Role.CAPTIONER: "captioner", Role.WRITER: "writer"}
@@ -77,7 +77,7 @@ def is_control(study: Study | None, player: str) -> bool:
     return model is not None and model.backend == CONTROLS
 
 
-def _describe(study: Study, arm: Arm, roles: dict[str, Role]) -> dict[str, str]:
+def _describe(study: Study, arm: PlayedArm, roles: dict[str, Role]) -> dict[str, str]:
     row: dict[str, str] = {}
     swept = {
         key for other in study.expanded_arms() for part in other.settings.values() for key in part
