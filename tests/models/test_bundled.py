@@ -36,6 +36,11 @@ def generator() -> Player:
 
 
 @pytest.fixture(scope="module")
+def other_generator() -> Player:
+    return load("diffusers", path="bundled:postcard-turbo", steps=4, guidance=1, batch_size=4)
+
+
+@pytest.fixture(scope="module")
 def captioner() -> Player:
     return load(
         "transformers",
@@ -59,7 +64,7 @@ def other_captioner() -> Player:
     )
 
 
-@pytest.mark.parametrize("name", ["generator", "captioner", "other_captioner"])
+@pytest.mark.parametrize("name", ["generator", "other_generator", "captioner", "other_captioner"])
 def test_answers_do_not_depend_on_company(name: str, request: pytest.FixtureRequest) -> None:
     verdict = check_invariance(request.getfixturevalue(name))
     assert verdict.verdict == "bit-exact", verdict
@@ -116,10 +121,12 @@ def test_an_empty_prompt_is_told(generator: Player) -> None:
 PROMPTS = ["A ship on the sea at night.", "Two cats in a meadow by day."]
 
 
+@pytest.mark.parametrize("drawn_by", ["generator", "other_generator"])
 @pytest.mark.parametrize("told_by", ["captioner", "other_captioner"])
 def test_every_pair_keeps_what_is_asked(
-    told_by: str, generator: Player, request: pytest.FixtureRequest
+    drawn_by: str, told_by: str, request: pytest.FixtureRequest
 ) -> None:
+    generator = request.getfixturevalue(drawn_by)
     pictures = [output.content for output in generator.play(PROMPTS, [1, 2])]
     for prompt, output in zip(
         PROMPTS, request.getfixturevalue(told_by).play(pictures, [1, 2]), strict=True
