@@ -83,10 +83,9 @@ def _to_others(
     later: npt.NDArray[Any], first: npt.NDArray[Any], prompts: npt.NDArray[Any]
 ) -> npt.NDArray[Any]:
     """Mean similarity of every state to generation 0 of each other prompt."""
-    names = np.unique(prompts)
-    means = np.stack([np.nanmean(first[prompts == name], axis=0) for name in names])
-    here = np.isfinite(means[:, 0])
-    means, names = means[here], names[here]
+    here = np.isfinite(first[:, 0])
+    names = np.unique(prompts[here])
+    means = np.stack([first[here & (prompts == name)].mean(axis=0) for name in names])
     # The sum over all less the own one, since the sum is shared by all.
     total = means.sum(axis=0)
     own = np.stack([means[names == p].sum(axis=0) for p in prompts])

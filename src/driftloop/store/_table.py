@@ -66,7 +66,15 @@ def steps_table(db: sqlite3.Connection) -> pa.Table:
         return pa.table([pa.array([], kind) for kind in columns.values()], names=list(columns))
     table = pa.Table.from_batches(chunks).unify_dictionaries().combine_chunks()
     order = np.argsort([rank[id] for id in ids], kind="stable")
-    return table if (np.diff(order) == 1).all() else table.take(order)
+    if (np.diff(order) == 1).all():
+        return table
+    table = table.take(order)
+    for place, (name, kind) in enumerate(columns.items()):
+        if kind == label:
+            # Labels are numbered as they come in the table, whatever was played first.
+            labels = table[name].cast(text).combine_chunks().dictionary_encode()
+            table = table.set_column(place, name, labels)
+    return table
 
 
 def steps_of(db: sqlite3.Connection, trajectory: int) -> list[dict[str, Any]]:
