@@ -75,7 +75,7 @@ def size(name: str) -> float:
 
 def generator_section(name: str, figures: dict[str, Any]) -> str:
     """What is known of a generator."""
-    n = figures["eye"]["n"]
+    n = figures["read by"][CAPTIONERS[0]]["objects found"]["n"]
     columns = {f"read by {reader}": figures["read by"][reader] for reader in CAPTIONERS}
     columns |= {f"{reader}'s own limit": figures["limits"][reader] for reader in CAPTIONERS}
     found = table(
