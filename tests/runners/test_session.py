@@ -207,7 +207,7 @@ PLAYER = """
 from driftloop_toys.studies import toy_data
 from driftloop.runners import Session, drive
 from driftloop.study import load_study
-data = toy_data(rounds=200)
+data = toy_data(rounds=400)
 for model in data["models"].values():
     model["delay"] = 0.002
 data["models"]["draw"]["device"] = ["cpu", "cpu"]
@@ -220,7 +220,7 @@ print("finished", flush=True)
 
 @pytest.mark.timeout(240)
 def test_killed_at_random_moments(tmp_path: Path, toy_environment: dict[str, str]) -> None:
-    data = toy_data(rounds=200)
+    data = toy_data(rounds=400)
     for model in data["models"].values():
         model["delay"] = 0.002
     data["models"]["draw"]["device"] = ["cpu", "cpu"]
