@@ -198,7 +198,8 @@ def plain(found: Any) -> dict[str, Any]:
         raise Garbage("an answer that is no JSON object") from error
     if not isinstance(data, dict):
         raise Garbage("an answer that is no JSON object")
-    return json.loads(json.dumps(data, default=str))  # type: ignore[no-any-return]
+    result: dict[str, Any] = json.loads(json.dumps(data, default=str))
+    return result
 
 
 def missing_key(variable: str) -> ModelError:

@@ -228,7 +228,7 @@ def read_tiles(image: Image.Image) -> Slots:
         raise ValueError(f"not a picture of the planted world: {image.width} × {image.height}")
     places = [(x * TILE + TILE // 2, y * TILE + TILE // 2) for y in range(3) for x in range(3)]
     try:
-        return tuple(_COLOURS[image.getpixel(place)] for place in places)  # type: ignore[index]
+        return tuple(_COLOURS[image.getpixel(place)] for place in places)  # type: ignore[index]  # any mode
     except KeyError as error:
         raise ValueError(f"not a picture of the planted world: no word is {error}") from None
 
