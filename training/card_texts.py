@@ -80,8 +80,9 @@ setting before the objects. Its vision tower starts from postcard-llava's and wa
         ("CLIPModel", "the eye: pictures and texts in one space of 128 dimensions"),
         """A small `CLIPModel` to judge with: it shares no weights with any generator or
 captioner.""",
-        f"""Contrastive, in batches of 64 in which every scene stands beside one that differs from
-it in one object or one part of the setting; rare objects are somewhat less rare than in the world.
+        f"""Contrastive, in batches of 64: first of strangers, then of siblings, where every scene
+stands beside one that differs from it in one object or one part of the setting. Rare objects are
+somewhat less rare than in the world.
 {_LOOKED_AT}""",
     ),
 }
@@ -93,7 +94,6 @@ FAILURES = {
   wrong now and then. More training is what it wants: `python -m training.all --start` goes on from
   these weights.
 * What a caption leaves open is refilled only roughly as the world has it (see the distances).
-  Guidance above 3 makes that worse, and finds fewer of the asked objects too.
 * A tint that an object has by nature (a red apple) changes nothing.
 * Words that the world has none for are mostly ignored; the picture then shows a likely scene.
 """,
