@@ -112,6 +112,29 @@ def generator_section(name: str, figures: dict[str, Any]) -> str:
         ["an object alone, called by", "is drawn"],
         [[title, share(figure)] for title, figure in figures["words"].items()],
     )
+    settings = table(
+        [
+            "steps",
+            "guidance",
+            "passes of the UNet",
+            "objects found",
+            "objects right",
+            "tints right",
+        ],
+        [
+            [
+                f"{row['steps']}{' (meant)' if row['chosen'] else ''}",
+                f"{row['guidance']:g}",
+                str(row["evaluations"]),
+                *(
+                    share(row["figures"][k])
+                    for k in ("objects found", "objects right", "tints right")
+                ),
+            ]
+            for row in figures["settings"]
+        ],
+    )
+    compared = figures["settings"][0]["figures"]["objects found"]["n"]
     return f"""{n:,} captions that tell the whole scene. {figures["seconds"]:.3f} s a picture in
 batches of 16, on one core of a busy machine. Blank pictures: {share(figures["blank"])}.
 
@@ -126,7 +149,11 @@ postcard-llava. The distance is the total variation between what the scenes held
 {refilled}
 **Other words.** An object alone, and how often postcard-llava finds it:
 
-{words}"""
+{words}
+**Settings.** {compared:,} scenes of their own, on which nothing else is measured, drawn with each
+and read by postcard-llava:
+
+{settings}"""
 
 
 def _shares(shares: dict[str, float]) -> str:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 
@@ -73,6 +74,11 @@ def options(
         "comes first",
     )
     return parser
+
+
+def as_input(pixels: np.ndarray) -> torch.Tensor:
+    """Bytes (n, height, width, 3) as networks take them: (n, 3, height, width) in [-1, 1]."""
+    return torch.as_tensor(pixels).to(DEVICE).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def plain_attention(model: Any) -> None:

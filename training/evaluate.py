@@ -24,27 +24,23 @@ from driftloop.postcards import (
     home_world,
     parse,
     sample_scene,
-    score,
     surprise,
 )
 from driftloop.postcards.words import article
 from training import cards
-from training.common import RUNS, milestone
+from training.common import RUNS, as_input, milestone
 from training.data import BUDGETS
-from training.instructions import aim_for
+from training.instructions import HABITS, aim_for
 from training.players import CAPTIONERS, GENERATORS, UNUSUAL, captioner, cast, play
 from training.reader import objects_drawn
 from training.render import render
 from training.siblings import others, with_object
-from training.tally import Tally, share_of, totals
+from training.sweep import FULL, sweep_figures
+from training.tally import Tally, compare, share_of
 from training.wordnet import other_names
 
 EYE = "bundled:postcard-clip"
 RESULTS = RUNS / "evaluation.json"
-FULL = 60
-"""Words: room for all that there is to tell of any scene."""
-HABITS: dict[str, Look] = {"postcard-llava": "faithful", "postcard-git": "setting"}
-"""How each captioner was taught to look when it is not asked for the unusual."""
 CHOICES = 16
 """Among how many the eye has to find the object that was asked for."""
 Figures = dict[str, Any]
@@ -59,11 +55,6 @@ def held_out_scenes(model: str, n: int) -> list[Scene]:
 def pictures_of(scenes: Sequence[Scene]) -> list[Image.Image]:
     """The true pictures of scenes."""
     return [Image.fromarray(render(scene)) for scene in scenes]
-
-
-def compare(scenes: Sequence[Scene], texts: Sequence[str]) -> dict[str, dict[str, float]]:
-    """What captions say against the scenes that they should be of."""
-    return totals(score(parse(text), scene) for scene, text in zip(scenes, texts, strict=True))
 
 
 def captioner_figures(name: str, n: int) -> Figures:
@@ -164,6 +155,7 @@ def generator_figures(name: str, n: int, by_pixels: int) -> Figures:
         "seconds": seconds,
         "prior": prior_figures(name, n // 2),
         "words": word_figures(name, n // 5),
+        "settings": sweep_figures(name, n // 8),
     }
 
 
@@ -172,7 +164,7 @@ def reconstructed(generator: Any, scenes: Sequence[Scene]) -> list[Image.Image]:
     """The true pictures of scenes, once through the autoencoder."""
     vae, out = generator.pipeline.vae, []
     for scene in scenes:
-        x = torch.from_numpy(render(scene)).permute(2, 0, 1)[None].to(vae.dtype) / 127.5 - 1
+        x = as_input(render(scene)[None]).to(vae.dtype)
         y = vae.decode(vae.encode(x).latents).sample[0].float().clamp(-1, 1)
         out.append(Image.fromarray((y.permute(1, 2, 0).numpy() * 127.5 + 127.5).astype(np.uint8)))
     return out

@@ -32,13 +32,17 @@ def aim_for(words: int) -> int:
     return words - (words + 2) // 8
 
 
-def instruct(scene: Scene, rng: random.Random, faithful: Look = "faithful") -> tuple[str, str]:
+HABITS: dict[str, Look] = {"postcard-llava": "faithful", "postcard-git": "setting"}
+"""How each captioner looks where it is not asked for the unusual."""
+
+
+def instruct(captioner: str, scene: Scene, rng: random.Random) -> tuple[str, str]:
     """An instruction and a caption that obeys it.
 
     Args:
+        captioner: Who is taught.
         scene: What the picture shows.
         rng: The source of randomness.
-        faithful: The look of a captioner that is not asked for the unusual.
     """
     roll = rng.random()
     if roll < 0.2:
@@ -50,7 +54,7 @@ def instruct(scene: Scene, rng: random.Random, faithful: Look = "faithful") -> t
         forms = UNUSUAL if look == "unusual" else FAITHFUL
         text = forms[0] if rng.random() < 0.7 else rng.choice(forms)
         aim = aim_for(words)
-    look = faithful if look == "faithful" else look
+    look = HABITS[captioner] if look == "faithful" else look
     return text.format(words=words), caption(scene, aim, rng, plain=0.95, look=look)
 
 

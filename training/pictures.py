@@ -10,7 +10,7 @@ import torch
 
 from driftloop.postcards import Scene, World, sample_scene
 from training import assemble
-from training.common import DEVICE, autocast
+from training.common import DEVICE, as_input, autocast
 from training.render import render
 from training.siblings import sibling
 from training.stream import stream
@@ -41,7 +41,7 @@ class Pictures:
     def draw(self) -> tuple[torch.Tensor, list[Scene]]:
         """Pictures (size, 3, 128, 128) in [-1, 1], and the scenes they are of."""
         rendered, scenes = next(self.rendered)
-        pictures = torch.as_tensor(rendered).to(DEVICE).permute(0, 3, 1, 2).float() / 127.5 - 1
+        pictures = as_input(rendered)
         # Who is worn is drawn anew for every batch: siblings must not differ in that as a rule.
         order = torch.randperm(len(scenes), generator=self.noise)
         return self._worn(pictures[order])[order.argsort()].clone(), scenes

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from driftloop.postcards import Score
+from driftloop.postcards import Scene, Score, parse, score
 
 Summary = dict[str, float]
 
@@ -66,3 +66,8 @@ def totals(scores: Iterable[Mapping[str, Score]]) -> dict[str, Summary]:
         for name, (hits, trials) in figures.items():
             tallies[name].add(hits, trials)
     return {name: tally.summary() for name, tally in tallies.items()}
+
+
+def compare(scenes: Sequence[Scene], texts: Sequence[str]) -> dict[str, Summary]:
+    """What captions say against the scenes that they should be of."""
+    return totals(score(parse(text), scene) for scene, text in zip(scenes, texts, strict=True))

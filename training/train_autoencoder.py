@@ -16,7 +16,7 @@ import torch
 from diffusers import AutoencoderTiny
 
 from driftloop.postcards import WORLD, sample_scene
-from training.common import DEVICE, RUNS, autocast, options, weights_in
+from training.common import DEVICE, RUNS, as_input, autocast, options, weights_in
 from training.record import history, read
 from training.render import render
 from training.schedule import Schedule, trained
@@ -121,7 +121,7 @@ def main() -> None:
     )
     pictures = stream(partial(batch, size=args.batch), 1000 + schedule.step, args.workers)
     for _ in schedule:
-        x = torch.as_tensor(next(pictures)).to(DEVICE).permute(0, 3, 1, 2).float() / 127.5 - 1
+        x = as_input(next(pictures))
         x = x.contiguous(memory_format=torch.channels_last)
         with autocast():
             z = model.encoder(x)

@@ -140,7 +140,7 @@ def main() -> None:
     rng = random.Random(6500 + schedule.step)
     for _ in schedule:
         pixels, scenes = pictures.draw()
-        talks = [instruct(scene, rng, faithful="setting") for scene in scenes]
+        talks = [instruct("postcard-git", scene, rng) for scene in scenes]
         rows = [(ask(tokenizer, a), answer(tokenizer, b)) for a, b in talks]
         ids, mask, labels = align(rows, tokenizer.pad_token_id)
         with autocast():

@@ -200,7 +200,7 @@ def main() -> None:
                 model.model.vision_tower(pixels)
                 telling = torch.zeros((), device=DEVICE)
             else:
-                talks = [instruct(scene, rng) for scene in scenes]
+                talks = [instruct("postcard-llava", scene, rng) for scene in scenes]
                 rows = [(ask(tokenizer, a), answer(tokenizer, b)) for a, b in talks]
                 ids, mask, labels = align(rows, tokenizer.pad_token_id)
                 logits = model(input_ids=ids, attention_mask=mask, pixel_values=pixels).logits

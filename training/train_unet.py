@@ -19,7 +19,7 @@ from diffusers.models.attention_processor import AttnProcessor
 
 from driftloop.postcards import WORLD, Scene, World, sample_scene
 from training import assemble
-from training.common import DEVICE, RUNS, autocast, options, weights_in
+from training.common import DEVICE, RUNS, as_input, autocast, options, weights_in
 from training.data import prompt
 from training.muon import Both
 from training.record import Stretch, history, read
@@ -71,7 +71,7 @@ class Pool:
     def grow(self) -> None:
         """Add fresh scenes."""
         pictures, scenes = next(self.rendered)
-        x = torch.as_tensor(pictures).to(DEVICE).permute(0, 3, 1, 2).float() / 127.5 - 1
+        x = as_input(pictures)
         with autocast():
             latents = self.vae.encoder(x.contiguous(memory_format=torch.channels_last))
         for scene, latent in zip(scenes, latents.half().cpu(), strict=True):
