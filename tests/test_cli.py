@@ -178,3 +178,8 @@ def test_errors_are_one_line_and_exit_with_2(
 def test_help_of_every_command() -> None:
     for command in ("run", "plan", "report", "check", "import", "export", "doctor", "schema"):
         assert "Usage" in call(command, "--help")
+
+
+def test_the_package_is_the_command_too() -> None:
+    call = [sys.executable, "-m", "driftloop", "--help"]
+    assert "driftloop" in subprocess.run(call, check=True, capture_output=True, text=True).stdout

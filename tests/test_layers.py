@@ -18,6 +18,7 @@ FLOORS = [
     {"runners", "report", "explorer"},
     {"printing"},
     {"cli"},
+    {"__main__"},
 ]
 WITHIN_A_FLOOR = {("steps", "seeds")}
 
