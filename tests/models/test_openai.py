@@ -108,7 +108,7 @@ def test_pictures_and_captions_come_as_the_models_gave_them(server: Server) -> N
         describe(pictures[0], told, 5),
         describe(pictures[1], told, 6),
     ]
-    assert [o.tokens_read for o in said] == [8, 8]
+    assert [o.tokens_written for o in said] == [8, 8]
 
 
 def test_requests_and_answers_have_the_published_shape(server: Server) -> None:

@@ -21,7 +21,7 @@ from ._devices import OnDevices, make_stream, on_stream
 from ._memory import recall, remember
 from ._overlong import Fitted, Refusing
 from ._probe import SIZES, free_memory, is_out_of_memory, probe_batch_size, time_batch
-from ._protocols import Backend, Located, Player, Reading, Settings, TextReader
+from ._protocols import Backend, Located, Player, Settings, TextReader
 from ._registry import backend_names, get_backend, guess_backend
 from ._selftest import Invariance, check_invariance, difference, seeds_to_test
 
@@ -33,7 +33,6 @@ __all__ = [
     "Located",
     "OnDevices",
     "Player",
-    "Reading",
     "Refusing",
     "Settings",
     "TextReader",

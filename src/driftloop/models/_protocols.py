@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Protocol
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from ..steps import Failure, Output, Role
+from ..steps import Failure, Output, Reading, Role
 
 
 class Settings(BaseModel):
@@ -57,23 +57,12 @@ class Located(NamedTuple):
     """Bytes of weights on disk."""
 
 
-class Reading(NamedTuple):
-    """What a generator takes of one text."""
-
-    tokens: int
-    """Tokens that it takes; of several text encoders, those of the one that takes the most."""
-    cut: int
-    """Tokens that it does not take."""
-    cut_text: str
-    """The words of those."""
-
-
 class TextReader(Protocol):
     """What a generator takes of a text, told without drawing; safe to ask from any thread."""
 
     @property
     def window(self) -> int:
-        """Tokens that it takes at most."""
+        """Tokens that its text encoder with the most room takes."""
         ...
 
     @property
@@ -81,8 +70,8 @@ class TextReader(Protocol):
         """Hash of everything that decides what it takes."""
         ...
 
-    def read(self, text: str) -> Reading:
-        """Count what is taken of a text and what is not."""
+    def read(self, text: str) -> tuple[Reading, ...]:
+        """Count what each text encoder takes of a text, and what it does not."""
         ...
 
 

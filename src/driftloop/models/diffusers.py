@@ -192,10 +192,8 @@ class DiffusersGenerator:
             flags.append("filtered")
         if not text.strip():
             flags.append("empty prompt")
-        if self.reader is None:
-            return Output(image, flags=tuple(flags))
-        read, cut, cut_text = self.reader.read(text)
-        return Output(image, read, cut, cut_text, tuple(flags))
+        readings = () if self.reader is None else self.reader.read(text)
+        return Output(image, readings, flags=tuple(flags))
 
     def limits(self) -> dict[str, Any]:
         """Tokens read, picture size, parameters, number format, device."""
@@ -203,7 +201,7 @@ class DiffusersGenerator:
         return {
             "pipeline": type(self.pipeline).__name__,
             "prompt tokens": self.reader and self.reader.window,
-            "of each text encoder": self.reader and [one.window for one in self.reader.readers],
+            "of each text encoder": self.reader and self.reader.windows,
             "parameters": sum(
                 weight.numel()
                 for module in modules

@@ -14,9 +14,9 @@ from typing import Any, Literal
 from PIL import Image
 
 from driftloop.errors import ModelError
-from driftloop.models import Located, OnDevices, Reading
+from driftloop.models import Located, OnDevices
 from driftloop.seeds import digest
-from driftloop.steps import Failure, Output, Role
+from driftloop.steps import Failure, Output, Reading, Role
 
 WORDS = (
     "red green blue old new small large round quiet loud ship house tree cat moon road"
@@ -47,10 +47,10 @@ class ToyReader:
         self.window = window
         self.identity = f"toy reader {window}"
 
-    def read(self, text: str) -> Reading:
+    def read(self, text: str) -> tuple[Reading, ...]:
         words = text.split()
         rest = words[self.window :]
-        return Reading(len(words) - len(rest), len(rest), " ".join(rest))
+        return (Reading(len(words) - len(rest), len(rest), " ".join(rest)),)
 
 
 class ToyPlayer:
@@ -93,11 +93,11 @@ class ToyPlayer:
         number %= self.settings.variety
         if self.role is Role.GENERATOR:
             colour = tuple(hashlib.sha256(str(number).encode()).digest()[:3])
-            reading = self.reader.read(told) if self.reader else Reading(len(told.split()), 0, "")
-            return Output(Image.new("RGB", (8, 8), colour), *reading)
+            readings = self.reader.read(told) if self.reader else (Reading(len(told.split())),)
+            return Output(Image.new("RGB", (8, 8), colour), readings)
         words = [WORDS[(number >> shift) % len(WORDS)] for shift in (0, 4, 8)]
         text = f"A {words[0]} {words[1]} {words[2]}.{self.settings.says}"
-        return Output(text, tokens_read=len(text.split()))
+        return Output(text, tokens_written=len(text.split()))
 
     def limits(self) -> dict[str, Any]:
         return {"toy": True, "budget": self.budget}
