@@ -15,7 +15,7 @@ WORDS_A_TOKEN = 0.75
 """Of English, as OpenAI's documentation of its tokenizers has it ("1 token ~= 3/4 words")."""
 
 
-class _Around:
+class Around:
     """A player that plays as another does, with something done before or after."""
 
     def __init__(self, player: Player) -> None:
@@ -51,7 +51,7 @@ class _Around:
         return list(self.player.samples(count))
 
 
-class Fitted(_Around):
+class Fitted(Around):
     """A captioner whose captions the generator after it reads whole with one text encoder or more.
 
     It is told the budget, where it can be told at all, and what it writes beyond is cut at a
@@ -91,7 +91,7 @@ class Fitted(_Around):
         return replace(outcome, content=text, cut_text=cut_text, flags=flags)
 
 
-class Refusing(_Around):
+class Refusing(Around):
     """A generator that draws no text of which it would not read all."""
 
     def __init__(self, player: Player, reader: TextReader) -> None:

@@ -75,17 +75,35 @@ class TextReader(Protocol):
         ...
 
 
+class Weights(Protocol):
+    """What has to be on a player's device while it plays; one for all players that share it."""
+
+    @property
+    def here(self) -> bool:
+        """Whether it is there, and could be elsewhere."""
+        ...
+
+    def move_in(self) -> None:
+        """Bring it onto the device, all or nothing; nothing to do where it is there."""
+        ...
+
+    def move_out(self) -> None:
+        """Bring it into main memory."""
+        ...
+
+
 class Player(Protocol):
     """A loaded model.
 
     One thread at a time plays it, not always the same, while others play beside it.
 
     It may have more: ``device``, the name of what it computes on, where players take turns (one
-    without shares it with nobody); ``test_size``, the inputs that a self-test takes where each of
-    them costs money; ``test_seeds``, the seeds that it can be tested with where it cannot answer
-    any other; ``facts()``, what a session has learnt about it for the next plan; a generator a
-    ``reader``, a :class:`TextReader` (or None); a captioner ``within(words)``, the same one told to
-    keep to a number of words.
+    without shares it with nobody); ``weights``, its :class:`Weights`, which it moves in by itself
+    when it plays and others may move out when it does not; ``test_size``, the inputs that a
+    self-test takes where each of them costs money; ``test_seeds``, the seeds that it can be tested
+    with where it cannot answer any other; ``facts()``, what a session has learnt about it for the
+    next plan; a generator a ``reader``, a :class:`TextReader` (or None); a captioner
+    ``within(words)``, the same one told to keep to a number of words.
     """
 
     @property

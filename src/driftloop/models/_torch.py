@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 from weakref import WeakValueDictionary
 
@@ -130,6 +131,40 @@ def load_once(key: Hashable, load: Callable[[], T]) -> T:
         found = load()
         _loaded[key] = found
     return found
+
+
+@dataclass(eq=False)
+class Weights:
+    """Modules that compute on a device, and wait in main memory until they are needed there."""
+
+    modules: Sequence[Any]
+    """Of torch; none where a library moves its own, or they cannot be moved."""
+    device: Any
+    """A ``torch.device``."""
+    here: bool = field(default=False, init=False)
+    """Whether they are on their device."""
+
+    def move_in(self) -> None:
+        """Bring them onto their device, all or none."""
+        if self.here or not self.modules:
+            return
+        try:
+            move(self.modules, self.device)
+        except BaseException:
+            self.move_out()
+            raise
+        self.here = True
+
+    def move_out(self) -> None:
+        """Bring them into main memory."""
+        move(self.modules, "cpu")
+        self.here = False
+
+
+def move(modules: Sequence[Any], device: Any) -> None:
+    """Move modules; the one place where weights are moved."""
+    for module in modules:
+        module.to(device)
 
 
 def pad(items: Sequence[T], size: int) -> list[T]:

@@ -95,12 +95,13 @@ class DiffusersBackend:
         return _pipeline.with_lora(located, settings)
 
     def load(self, settings: DiffusersSettings, located: Located) -> Player:
-        """Load the pipeline onto its device."""
+        """Load the pipeline; it is brought onto its device when it plays."""
         shared = {"variant", "dtype", "device", "lora_scale", "without", "offload", "compile"}
         what = (
             located.identity, settings.copy_number, settings.model_dump_json(include=shared)
         )  # fmt: skip
-        pipeline = _torch.load_once(what, lambda: _pipeline.load(settings, located))
+        weights = _torch.load_once(what, lambda: _pipeline.load(settings, located))
+        pipeline = weights.pipeline
         if settings.scheduler:
             current = type(pipeline.scheduler).__name__
             _pipeline.check_scheduler(settings.scheduler, current, settings.path)
@@ -118,11 +119,10 @@ class DiffusersBackend:
                 raise ModelError(f"{settings.path}: {type(pipeline).__name__} takes no {name}")
         return DiffusersGenerator(
             pipeline=_pipeline.dress(pipeline, settings.scheduler),
-            weights=pipeline,
+            weights=weights,
             reader=_reading.reader_of(pipeline, located.identity),
             options=options,
             decided=settings.model_dump(include=DECIDING, exclude_defaults=True),
-            device=_torch.pick_device(settings.place),
             batch_size=settings.batch_size or 1,
             located=located,
         )
@@ -133,17 +133,21 @@ class DiffusersGenerator:
     """A text-to-image pipeline as a player."""
 
     pipeline: Any
-    weights: Any
-    """The pipeline as loaded, kept for those who share its weights."""
+    weights: _pipeline.Loaded
+    """Those of all players of the same pipeline."""
     reader: _reading.PromptReader | None
     options: dict[str, Any]
     """What it is called with."""
     decided: dict[str, Any]
     """Settings that decide its outputs and are not among the options."""
-    device: Any
     batch_size: int
     located: Located
     role: Role = Role.GENERATOR
+
+    @property
+    def device(self) -> str:
+        """What it computes on."""
+        return str(self.weights.device)
 
     @property
     def fingerprint(self) -> str:
@@ -152,7 +156,7 @@ class DiffusersGenerator:
             self.located.identity,
             self.options,
             str(self.pipeline.dtype),
-            self.device.type,
+            self.weights.device.type,
             self.batch_size,
             *sorted(self.decided.items()),
         )
@@ -167,6 +171,7 @@ class DiffusersGenerator:
         options = dict(self.options)
         if "negative_prompt" in options:
             options["negative_prompt"] = [options["negative_prompt"]] * self.batch_size
+        self.weights.move_in()
         with torch.inference_mode(), _torch.quietly():
             result = self.pipeline(
                 prompt=_torch.pad(list(inputs), self.batch_size),
@@ -210,7 +215,7 @@ class DiffusersGenerator:
             ),
             "dtype": str(self.pipeline.dtype).removeprefix("torch."),
             "scheduler": type(self.pipeline.scheduler).__name__,
-            "device": str(self.device),
+            "device": self.device,
         }
 
     def samples(self, count: int) -> list[str]:

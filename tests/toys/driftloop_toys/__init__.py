@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from PIL import Image
 
@@ -32,6 +32,8 @@ class ToySettings(OnDevices):
     """Raise on inputs that contain this text (a generator), or have this first red value."""
     memory: int = 4096
     """The largest micro-batch that fits."""
+    room: int | None = None
+    """How many models fit on its device at a time; by default nobody minds."""
     variety: int = 256
     """How many different pictures or captions there are."""
     window: int | None = None
@@ -53,23 +55,55 @@ class ToyReader:
         return (Reading(len(words) - len(rest), len(rest), " ".join(rest)),)
 
 
+class ToyWeights:
+    """Weights that take a place of those that their device has."""
+
+    held: ClassVar[list[ToyWeights]] = []
+    """Whose weights are on a device."""
+    moved: ClassVar[list[str]] = []
+    """Who was moved in, in order."""
+
+    def __init__(self, name: str, device: str, room: int) -> None:
+        self.name, self.device, self.room = name, device, room
+
+    @property
+    def here(self) -> bool:
+        return self in self.held
+
+    def move_in(self) -> None:
+        if self.here:
+            return
+        if sum(weights.device == self.device for weights in self.held) >= self.room:
+            raise MemoryError(f"{self.device} has no room for {self.name}")
+        self.held.append(self)
+        self.moved.append(self.name)
+
+    def move_out(self) -> None:
+        self.held.remove(self)
+
+
 class ToyPlayer:
-    def __init__(self, settings: ToySettings, batch_size: int) -> None:
+    def __init__(
+        self, settings: ToySettings, batch_size: int, weights: ToyWeights | None = None
+    ) -> None:
         self.settings = settings
         self.batch_size = batch_size
         self.role = Role(settings.role)
         self.reader = ToyReader(settings.window) if settings.window else None
         self.budget: int | None = None
         self.device = None if settings.place == "auto" else settings.place
+        self.weights = weights
+        if weights is None and settings.room:
+            self.weights = ToyWeights(settings.role, settings.place, settings.room)
 
     @property
     def fingerprint(self) -> str:
-        undeciding = {"batch_size", "delay", "device", "fails_on", "memory"}
+        undeciding = {"batch_size", "delay", "device", "fails_on", "memory", "room"}
         choices = self.settings.model_dump(exclude=undeciding)
         return digest("toy", *sorted(choices.items()), self.batch_size).hex()
 
     def resized(self, batch_size: int) -> ToyPlayer:
-        player = ToyPlayer(self.settings, batch_size)
+        player = ToyPlayer(self.settings, batch_size, self.weights)
         player.budget = self.budget
         return player
 
@@ -80,6 +114,8 @@ class ToyPlayer:
 
     def play(self, inputs: Sequence[Any], seeds: Sequence[int]) -> list[Output | Failure]:
         assert 0 < len(inputs) <= self.batch_size
+        if self.weights is not None:
+            self.weights.move_in()
         if self.batch_size > self.settings.memory:
             raise MemoryError(f"no memory for {self.batch_size} inputs")
         time.sleep(self.settings.delay)
