@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -129,41 +129,19 @@ class DiffusersBackend:
 
 
 @dataclass(frozen=True)
-class DiffusersGenerator:
+class DiffusersGenerator(_torch.TorchPlayer):
     """A text-to-image pipeline as a player."""
 
     pipeline: Any
-    weights: _pipeline.Loaded
-    """Those of all players of the same pipeline."""
     reader: _reading.PromptReader | None
-    options: dict[str, Any]
-    """What it is called with."""
     decided: dict[str, Any]
     """Settings that decide its outputs and are not among the options."""
-    batch_size: int
-    located: Located
     role: Role = Role.GENERATOR
-
-    @property
-    def device(self) -> str:
-        """What it computes on."""
-        return str(self.weights.device)
 
     @property
     def fingerprint(self) -> str:
         """Hash of weights, settings, number format, kind of device and micro-batch."""
-        return _torch.fingerprint(
-            self.located.identity,
-            self.options,
-            str(self.pipeline.dtype),
-            self.weights.device.type,
-            self.batch_size,
-            *sorted(self.decided.items()),
-        )
-
-    def resized(self, batch_size: int) -> DiffusersGenerator:
-        """The same pipeline with another micro-batch."""
-        return replace(self, batch_size=batch_size)
+        return self.named(self.pipeline.dtype, *sorted(self.decided.items()))
 
     def play(self, inputs: Sequence[str], seeds: Sequence[int]) -> list[Output | Failure]:
         """Draw one picture a prompt."""

@@ -115,13 +115,10 @@ class _Weights(_torch.Weights):
 
 
 @dataclass(frozen=True)
-class TransformersCaptioner:
+class TransformersCaptioner(_torch.TorchPlayer):
     """An image-text-to-text model as a player."""
 
     weights: _Weights
-    options: dict[str, Any]
-    batch_size: int
-    located: Located
     quantise: str | None = None
     role: Role = Role.CAPTIONER
 
@@ -136,25 +133,9 @@ class TransformersCaptioner:
         return self.weights.processor
 
     @property
-    def device(self) -> str:
-        """What it computes on."""
-        return str(self.weights.device)
-
-    @property
     def fingerprint(self) -> str:
         """Hash of weights, settings, number format, kind of device and micro-batch."""
-        return _torch.fingerprint(
-            self.located.identity,
-            self.options,
-            str(self.model.dtype),
-            self.weights.device.type,
-            self.batch_size,
-            *([self.quantise] if self.quantise else []),
-        )
-
-    def resized(self, batch_size: int) -> TransformersCaptioner:
-        """The same model with another micro-batch."""
-        return replace(self, batch_size=batch_size)
+        return self.named(self.model.dtype, *([self.quantise] if self.quantise else []))
 
     def within(self, words: int) -> TransformersCaptioner:
         """The same model told to keep to a number of words, where it can be told by request."""
