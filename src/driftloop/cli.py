@@ -66,10 +66,11 @@ def run(
     ] = None,
     report: Annotated[bool, typer.Option(help="Write the report afterwards.")] = True,
     overlap: Annotated[
-        Literal["off", "devices", "models"],
+        Literal["off", "devices", "models", "turns"],
         typer.Option(
             help="Who plays at the same time: models on devices of their own, also models that "
-            "share a device, or nobody. The results are the same.",
+            "share a device, or nobody; with turns only one model at a time is in the memory of a "
+            "device. The results are the same.",
         ),
     ] = "devices",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,

@@ -9,6 +9,7 @@ is None.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -63,18 +64,36 @@ def image_digest(image: Image.Image) -> str:
     return hasher.hexdigest()
 
 
+class Reading(NamedTuple):
+    """What one text encoder of a generator took of a text."""
+
+    tokens: int
+    """Tokens that it took."""
+    cut: int = 0
+    """Tokens that it had no room for."""
+    cut_text: str = ""
+    """The words of those."""
+    text_encoder: str = ""
+    """Its name in the pipeline, e.g. ``text_encoder_2``; empty where a generator has one only."""
+
+
+def fullest(readings: Iterable[Reading]) -> Reading | None:
+    """Of the text encoder that read the most; None where a generator does not tell."""
+    return min(readings, key=lambda reading: reading.cut, default=None)
+
+
 @dataclass(frozen=True)
 class Output:
     """What a model gave for one input."""
 
     content: str | Image.Image
     """A caption, or an RGB image exactly as the next player receives it."""
-    tokens_read: int | None = None
-    """Tokens of the input that the model took in (a generator), or wrote (a captioner)."""
-    tokens_cut: int = 0
-    """Tokens of the input that the model could not take in."""
+    readings: tuple[Reading, ...] = ()
+    """Of each text encoder of a generator; none where it does not tell."""
+    tokens_written: int | None = None
+    """Tokens of a caption, with those that its budget cut off."""
     cut_text: str = ""
-    """The words that were not read, or that a captioner wrote past its budget."""
+    """What a captioner wrote past its budget."""
     flags: tuple[str, ...] = ()
     """What is odd about it: ``empty``, ``flat``, ``nan``, ``filtered``, ``unfinished`` ..."""
 

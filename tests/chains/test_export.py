@@ -124,6 +124,7 @@ def test_the_datasets_library_opens_it_with_pictures(
         for row, step in zip(table, steps, strict=True):
             assert row["image"].tobytes() == run.image(step["image"]).tobytes()
             assert row["generator_seed"] == step["seed"]
+            assert row["generator_readings"] == step["readings"]
 
 
 def test_every_column_is_described() -> None:

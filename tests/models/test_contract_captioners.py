@@ -117,7 +117,7 @@ def test_the_answer_is_what_the_network_says(checkpoint: Path, told: dict[str, A
         text = player.weights.tokenizer.decode(row[:length], skip_special_tokens=True)
         answers.append((" ".join(text.split()), length))
     outputs = player.play(pictures, [1, 2])
-    assert [(output.content, output.tokens_read) for output in outputs] == answers
+    assert [(output.content, output.tokens_written) for output in outputs] == answers
 
 
 def plain_forward(model: Any, features: dict[str, Any], written: torch.Tensor) -> torch.Tensor:
@@ -177,7 +177,7 @@ def test_a_word_budget_is_told_where_one_can_ask_and_kept_anyway(
 def test_a_caption_without_an_end_is_told(player: Any) -> None:
     for output in player.play(player.samples(3), [1, 2, 3]):
         assert isinstance(output, Output)
-        assert ("unfinished" in output.flags) == (output.tokens_read == TOKENS)
+        assert ("unfinished" in output.flags) == (output.tokens_written == TOKENS)
 
 
 def test_what_it_is_told_decides_what_it_says(checkpoint: Path, told: dict[str, Any]) -> None:
@@ -211,4 +211,4 @@ def test_positions_are_not_overrun(checkpoint: Path) -> None:
     if positions is None:
         pytest.skip("its positions are relative")
     output = player.play(player.samples(1), [1])[0]
-    assert output.tokens_read <= positions
+    assert output.tokens_written <= positions

@@ -14,7 +14,7 @@ pytest.importorskip("transformers")
 from tiny_generators import FAMILIES, checker, save, sd, sight
 
 from driftloop.models import check_invariance, get_backend
-from driftloop.steps import Output, Role
+from driftloop.steps import Output, Role, fullest
 
 SIZES = {"FLUX": 32, "Sana": 512}
 """Pixels of the side where a family has a size of its own whatever its network was trained at."""
@@ -22,7 +22,7 @@ READS = {
     "SDXL": 75, "SDXL with LCM": 75, "SD 1.5": 75, "SD 1.5 with a safety checker": 75, "SD3": 255,
     "FLUX": 511, "PixArt-Alpha": 119, "PixArt-Sigma": 299, "Sana": 298,
 }  # fmt: skip
-"""Tokens of a prompt that the text encoder with the longest window takes."""
+"""Tokens of a prompt that the text encoder with the most room takes."""
 
 
 def load(folder: Path, **settings: Any) -> Any:
@@ -99,23 +99,40 @@ def test_a_full_micro_batch_is_all_that_it_takes(player: Any) -> None:
 def test_an_empty_prompt_is_told(player: Any) -> None:
     output, _ = player.play(["", "A ship."], [1, 1])
     assert "empty prompt" in output.flags
-    assert (output.tokens_read, output.tokens_cut, output.cut_text) == (0, 0, "")
+    assert {reading[:3] for reading in output.readings} == {(0, 0, "")}
 
 
 def test_what_was_cut_makes_no_difference_and_what_was_read_does(player: Any) -> None:
     window = player.limits()["prompt tokens"]
     text = "A ship on the sea at night, " * (window // 5) + "seen by an old man."
     output, _ = player.play([text, "A ship."], [3, 3])
-    assert output.tokens_read == window
-    assert output.tokens_cut > 0
-    assert text.endswith(output.cut_text)
-    read = text.removesuffix(output.cut_text)
+    reading = fullest(output.readings)
+    assert reading.tokens == window
+    assert reading.cut > 0
+    assert text.endswith(reading.cut_text)
+    read = text.removesuffix(reading.cut_text)
     # The window may end within a word, whose end then decides how its beginning is split.
-    word = output.cut_text.split(" ")[0]
+    word = reading.cut_text.split(" ")[0]
     assert picture(player, f"{read}{word} and two cats", 3) == output.content.tobytes()
     assert picture(player, read[:-3], 3) != output.content.tobytes()
     (whole,) = player.play([read[:-3]], [3])
-    assert (whole.tokens_cut, whole.cut_text) == (0, "")
+    assert fullest(whole.readings)[1:3] == (0, "")
+
+
+def test_each_text_encoder_has_its_own_reading(name: str, player: Any) -> None:
+    windows = player.limits()["of each text encoder"]
+    parts = player.pipeline.components
+    assert set(windows) == {
+        part for part in parts if part.startswith("text_encoder") and parts[part] is not None
+    }
+    text = "A ship on the sea at night, " * 100
+    output, _ = player.play([text, "A ship."], [3, 3])
+    for reading in output.readings:
+        assert reading.tokens == windows[reading.text_encoder]
+        assert reading.cut > 0
+        assert text.endswith(reading.cut_text)
+    assert len(output.readings) == len(windows)
+    assert len({reading.tokens for reading in output.readings}) == len(set(windows.values()))
 
 
 def test_a_picture_that_the_safety_checker_blanks_is_told(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from driftloop.models import Fitted, Refusing
 from driftloop.models._budget import cut_to_fit
-from driftloop.steps import Failure, Output
+from driftloop.steps import Failure, Output, Reading, fullest
 
 WORDY = " It is late. Nobody is at home and the lamp is out."
 
@@ -43,11 +43,33 @@ def test_a_fitted_caption_is_read_whole_and_its_rest_recorded() -> None:
     pictures, seeds = plain.samples(4), [1, 2, 3, 4]
     for whole, short in zip(plain.play(pictures, seeds), fitted.play(pictures, seeds), strict=True):
         assert isinstance(short, Output)
-        assert reader.read(short.content).cut == 0
+        assert fullest(reader.read(short.content)).cut == 0
         assert short.content.endswith("It is late.")
         assert f"{short.content} {short.cut_text}" == whole.content
         assert short.flags == ("shortened",)
     assert fitted.limits() == {"toy": True, "budget": 6, "caption tokens": 8}
+
+
+class TwoReaders:
+    """A short text encoder beside a long one."""
+
+    window, identity = 8, "two"
+
+    def read(self, text: str) -> tuple[Reading, ...]:
+        return (*ToyReader(4).read(text), *ToyReader(8).read(text))
+
+
+def test_a_text_is_read_whole_where_one_text_encoder_reads_it_whole() -> None:
+    plain, texts = player(), ["a red house at night", "rain"]
+    assert Refusing(plain, TwoReaders()).play(texts, [1, 2]) == plain.play(texts, [1, 2])
+    (refused,) = Refusing(plain, TwoReaders()).play(["a b c d e f g h i"], [1])
+    assert isinstance(refused, Failure)
+    assert "has 9 tokens and 8 are read" in refused.reason
+    wordy = player(role="captioner", says=WORDY)
+    inputs = (wordy.samples(4), [1, 2, 3, 4])
+    one, both = Fitted(wordy, ToyReader(8)), Fitted(wordy, TwoReaders())
+    assert both.play(*inputs) == one.play(*inputs)
+    assert both.fingerprint != one.fingerprint
 
 
 def test_a_caption_that_fits_is_left_alone() -> None:

@@ -87,4 +87,4 @@ def test_it_is_smaller_speaks_and_is_another_player(quantise: str) -> None:
     assert small.fingerprint != plain.fingerprint
     assert small.limits()["quantised"] == quantise
     (output,) = small.play(small.samples(1), [1])
-    assert output.tokens_read > 0
+    assert output.tokens_written > 0

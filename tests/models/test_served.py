@@ -101,7 +101,7 @@ def test_a_server_says_what_the_model_says_here(address: str) -> None:
     answers = there.play(pictures, [1, 2, 3])
     assert [answer.content for answer in answers] == said
     assert len(set(said)) > 1
-    assert all(answer.tokens_read > 5 and not answer.flags for answer in answers)
+    assert all(answer.tokens_written > 5 and not answer.flags for answer in answers)
 
 
 def test_a_loop_through_a_server_is_played_and_played_the_same_again(

@@ -20,6 +20,8 @@ HOSTILE = (
     "<script>document.title = 'stolen'</script><img src=x onerror=\"document.title='stolen'\">"
 )
 
+ARM = "two [a-captioner-with-a-name.temperature=1.3]"
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
@@ -35,7 +37,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with make_run(
         tmp_path_factory.mktemp("report") / "run",
         prompts=prompts,
-        arms=["one", "two"],
+        arms=["one", ARM],
         rounds=12,
         side=8,
         write=lambda rng, previous, round: f"{rng.choice(['ship', 'moon'])} {HOSTILE} {round // 3}",
@@ -118,7 +120,7 @@ def test_find_and_show_all(page: Page) -> None:
     page.get_by_label("Find words in prompts and captions").fill("red HOUSE")
     assert groups.count() == 2
     assert "2 of 14" in page.locator(".find").inner_text()
-    page.get_by_label("Arm", exact=True).select_option("two")
+    page.get_by_label("Arm", exact=True).select_option(ARM)
     assert groups.count() == 1
     page.get_by_label("Find words in prompts and captions").fill("")
     page.get_by_label("Arm", exact=True).select_option("")
@@ -128,7 +130,7 @@ def test_find_and_show_all(page: Page) -> None:
 
 def test_arms_are_tabs_and_rounds_can_be_played(page: Page) -> None:
     assert page.locator(".mosaic-arm:visible").count() == 1
-    page.locator(".tabs button", has_text="two").click()
+    page.locator(".tabs button", has_text=ARM).click()
     assert page.locator(".mosaic-arm:visible").first.get_attribute("data-tab") == "1"
     slider = page.locator("#wall input")
     tile = "document.querySelector('.wall-tiles .pic').className"
@@ -137,7 +139,7 @@ def test_arms_are_tabs_and_rounds_can_be_played(page: Page) -> None:
     assert "round 12" in page.locator("#wall").inner_text()
     assert page.evaluate(tile) != before
     page.locator(".wall-tiles .pic").nth(2).click()
-    assert "Round 12 two, twin 1" in " ".join(page.locator("#zoom").inner_text().split())
+    assert f"Round 12 {ARM}, twin 1" in " ".join(page.locator("#zoom").inner_text().split())
 
 
 def test_charts_tell_their_numbers(page: Page) -> None:

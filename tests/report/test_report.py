@@ -15,7 +15,7 @@ from worlds import draw, make_run
 
 from driftloop.errors import StoreError
 from driftloop.report import write_report
-from driftloop.steps import Trajectory
+from driftloop.steps import Reading, Trajectory
 from driftloop.store import create_run
 
 HOSTILE = (
@@ -103,6 +103,9 @@ def test_the_same_run_gives_the_same_page(tmp_path: Path) -> None:
         assert write_report(run.folder).read_bytes() == first
 
 
+HOSTILE_READINGS = (Reading(5, 3, HOSTILE, HOSTILE), Reading(5, 0, "", "<i>"))
+
+
 def test_hostile_texts_stay_texts(page: Callable[..., Page]) -> None:
     found = page(
         prompts=[HOSTILE, "a ship"],
@@ -110,7 +113,11 @@ def test_hostile_texts_stay_texts(page: Callable[..., Page]) -> None:
         write=lambda rng, previous, round: f"{HOSTILE} {round}",
         failing={Trajectory("arm <b>&amp;</b>", "prompt-0", 0): HOSTILE},
         lengths={Trajectory("arm <b>&amp;</b>", "prompt-0", 0): 4},
-        flags=lambda trajectory, index: {"flags": (HOSTILE,), "cut_text": HOSTILE, "tokens_cut": 3},
+        flags=lambda trajectory, index: {
+            "flags": (HOSTILE,),
+            "cut_text": HOSTILE,
+            "readings": HOSTILE_READINGS,
+        },
         title=HOSTILE,
     )
     assert found.count("script") == 1
@@ -160,7 +167,7 @@ def test_a_round_that_few_have_reached_is_not_the_headline(page: Callable[..., P
 def test_what_was_cut_is_counted(page: Callable[..., Page]) -> None:
     def flags(trajectory: Trajectory, index: int) -> dict[str, Any]:
         if index == 0:
-            return {"tokens_read": 75, "tokens_cut": 4, "cut_text": "under a red moon"}
+            return {"readings": (Reading(75, 4, "under a red moon"),)}
         return {"flags": ("unfinished",)} if index == 3 else {}
 
     found = page(flags=flags)
@@ -168,6 +175,26 @@ def test_what_was_cut_is_counted(page: Callable[..., Page]) -> None:
     assert "under a red moon" in found.seen
     assert "unfinished 6 36" in found.seen
     assert "4 tokens unread" in found.seen
+
+
+def test_each_text_encoder_that_cut_is_told(page: Callable[..., Page]) -> None:
+    clips = [
+        Reading(75, 4, "under a red moon", "text_encoder"),
+        Reading(75, 4, "under a red moon", "text_encoder_2"),
+    ]
+
+    def flags(trajectory: Trajectory, index: int) -> dict[str, Any]:
+        if index == 0:
+            return {"readings": (*clips, Reading(91, 0, "", "text_encoder_3"))}
+        return {"readings": tuple(clips)} if index == 2 else {}
+
+    found = page(flags=flags)
+    both = "text_encoder and text_encoder_2"
+    assert f"text its {both} had no room to read 6 36 24 tokens in all" in found.seen
+    # Where all read the same, they need no names.
+    assert "text it had no room to read 6 36 24 tokens in all" in found.seen
+    assert f"4 tokens unread by {both}" in found.seen
+    assert "unread by text_encoder_3" not in found.seen
 
 
 def test_empty_captions_have_no_vector(page: Callable[..., Page]) -> None:

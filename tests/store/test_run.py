@@ -19,6 +19,7 @@ from driftloop.steps import (
     Content,
     Failure,
     Output,
+    Reading,
     Recorded,
     Role,
     Step,
@@ -69,15 +70,18 @@ def test_digests_name_pixels(a, b) -> None:
 
 def test_steps_come_back(run: Run) -> None:
     image = Image.new("RGB", (4, 4), "red")
-    picture = Output(image, 3, 2, "cut words", ("flat",))
-    run.commit(
-        [make_step(0, picture), make_step(1, Output("A caption."))], started=5.0, seconds=2.0
-    )
+    readings = (Reading(3, 2, "cut words", "one"), Reading(5, text_encoder="two"))
+    picture = Output(image, readings, flags=("flat",))
+    caption = Output("A caption.", tokens_written=4, cut_text="And more.")
+    run.commit([make_step(0, picture), make_step(1, caption)], started=5.0, seconds=2.0)
     with open_run(run.folder) as again:
         first, second = again.steps().to_pylist()
         assert again.image(first["image"]).tobytes() == image.tobytes()
     assert first["arm"] == "a"
-    assert (first["tokens_read"], first["tokens_cut"], first["cut_text"]) == (3, 2, "cut words")
+    assert first["readings"] == [reading._asdict() for reading in readings]
+    assert (first["tokens_written"], first["cut_text"]) == (None, "")
+    assert (second["tokens_written"], second["cut_text"]) == (4, "And more.")
+    assert second["readings"] == []
     assert first["flags"] == ["flat"]
     assert (first["text"], first["input_text"], first["seconds"]) == (None, "input 0", 1.0)
     assert (second["text"], second["image"], second["role"]) == ("A caption.", None, "captioner")
@@ -187,13 +191,29 @@ def test_an_older_schema_is_brought_up_to_date(
     old = create_run(tmp_path / "run")
     old.begin(study="{}", digest="d", prompts=[], environment={})
     old.add_player("f", "m", "generator", 4, {})
-    old.commit([make_step(0, Output("x")), make_step(1, Output("y"))], started=5.0, seconds=2.0)
-    old._db.execute("INSERT INTO failures VALUES (1, 1, 2, 'm', 'stuck', '', 1, 0)")
-    before = old.steps()
+    picture = ("f", "text", "in", 5, "image", "ab", 3, 2, "cut words", '["flat"]', 1, 5.0, 1.0)
+    silent = ("f", "text", "in", 5, "image", "cd", None, 0, "", "[]", 1, 5.0, 1.0)
+    caption = ("f", "image", "ab", 5, "text", "y", 4, 0, "and more", "[]", 1, 5.0, 1.0)
+    old._db.execute("INSERT INTO trajectories VALUES (1, 'a', 'p', 0)")
+    for index, call in enumerate((picture, caption, silent)):
+        old._db.execute(
+            f"INSERT INTO calls VALUES ({', '.join('?' * 14)})", (f"call {index}", *call)
+        )
+        old._db.execute(
+            "INSERT INTO steps VALUES (1, ?, ?, 'generator', 'm', ?, 0)",
+            (index, index + 1, f"call {index}"),
+        )
+    old._db.execute("INSERT INTO failures VALUES (1, 1, 3, 'm', 'stuck', '', 1, 0)")
     old.close()
     monkeypatch.undo()
     with open_run(tmp_path / "run") as run:
-        assert run.steps().equals(before)
+        rows = run.steps().to_pylist()
+        assert [row["image"] or row["text"] for row in rows] == ["ab", "y", "cd"]
+        assert [row["flags"] for row in rows] == [["flat"], [], []]
+        assert rows[0]["readings"] == [Reading(3, 2, "cut words")._asdict()]
+        assert [row["readings"] for row in rows[1:]] == [[], []]
+        assert [row["tokens_written"] for row in rows] == [None, 4, None]
+        assert [row["cut_text"] for row in rows] == ["", "and more", ""]
         assert run.players()[0]["batch_size"] == 4
         # One role plays one step a round.
         assert [row["round"] for row in run.failures()] == [run.steps_of(WHERE)[-1]["round"] + 1]

@@ -50,6 +50,7 @@ def test_csv_and_the_command(tmp_path: Path) -> None:
         rows = list(csv.DictReader(stream))
     assert [int(row["seed"]) for row in rows] == steps["seed"].to_pylist()
     assert [row["text"] or None for row in rows] == steps["text"].to_pylist()
+    assert [json.loads(row["readings"]) for row in rows] == steps["readings"].to_pylist()
 
 
 def test_other_endings_and_places_are_refused(tmp_path: Path) -> None:

@@ -12,11 +12,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
-from ..errors import ChainError
 from ._columns import SYNONYMS
+from ._encoded import open_text
 from ._pictures import SUFFIXES, Pictures
 from ._rows import (
-    MAX_ROWS,
     MAX_TEXT,
     Account,
     BadCell,
@@ -58,21 +57,11 @@ class GenerationsReader:
 
     def rows(self) -> Iterator[Row]:
         """The rows that can be used, generation by generation."""
-        count = 0
         self.account.pictured.update(self._parts)
         for arm, generations in self._parts.items():
             for number, (captions, pictures) in sorted(generations.items()):
-                for row in [
-                    *self._captions(arm, number, captions),
-                    *self._drawn(arm, number, pictures),
-                ]:
-                    count += 1
-                    if count > MAX_ROWS:
-                        raise ChainError(
-                            f"{self.source}: more than {MAX_ROWS:,} captions and pictures; import "
-                            f"its folders one by one"
-                        )
-                    yield row
+                yield from self._captions(arm, number, captions)
+                yield from self._drawn(arm, number, pictures)
 
     def _captions(self, arm: str, number: int, file: Path | None) -> Iterator[Row]:
         if file is None:
@@ -80,7 +69,7 @@ class GenerationsReader:
         name = file.relative_to(self.source).as_posix()
         csv.field_size_limit(4 * MAX_TEXT)
         try:
-            with file.open(encoding=self._encoding, newline="") as stream:
+            with open_text(file, self._encoding) as stream:
                 table = csv.DictReader(stream, strict=True)
                 heads = {h.strip().lstrip("\ufeff").lower(): h for h in table.fieldnames or () if h}
                 named = next((heads[h] for h in FILES if h in heads), None)
@@ -103,15 +92,6 @@ class GenerationsReader:
                         yield row
         except csv.Error as error:
             self.account.reject(Place(name, None), f"the file is no CSV: {error}", "", "file")
-        except UnicodeDecodeError as error:
-            raise ChainError(
-                f"{file}: not {self._encoding} at byte {error.start}; UCF-UM reads its own files "
-                f"with --encoding latin-1"
-            ) from None
-        except LookupError:
-            raise ChainError(f"--encoding {self._encoding}: there is no such encoding") from None
-        except OSError as error:
-            raise ChainError(f"{file}: cannot be read: {error}") from error
 
     def _drawn(self, arm: str, number: int, files: list[Path]) -> Iterator[Row]:
         for file in files:

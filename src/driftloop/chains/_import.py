@@ -19,7 +19,7 @@ from ._assemble import Chain, Round, assemble
 from ._generations import GenerationsReader, generation_folders
 from ._pictures import Pictures
 from ._progress import Advance, progress_bar
-from ._rows import Account, Numbered, Reader, Reject, Row
+from ._rows import MAX_ROWS, Account, Numbered, Reader, Reject, Row
 from ._stories import StoriesReader, story_files
 from ._tables import KINDS, TableReader, table_files
 
@@ -94,7 +94,7 @@ def import_chains(
     with create_run(folder) as run, sole_player(folder), progress_bar(progress) as advance:
         if not (held and held["done"]):
             pictures.keep = run.put_images
-        chains = _read(reader, first, advance)
+        chains = _read(source, reader, first, advance)
         pictures.flush()
         if not chains:
             raise ChainError(f"{source}: no chain in it can be used{_why(reader.account)}")
@@ -168,9 +168,14 @@ def _reader(
     )
 
 
-def _read(reader: Reader, first: int | None, advance: Advance) -> list[Chain]:
+def _read(source: Path, reader: Reader, first: int | None, advance: Advance) -> list[Chain]:
     def rows() -> Iterator[Row]:
         for count, row in enumerate(reader.rows(), 1):
+            if count > MAX_ROWS:
+                raise ChainError(
+                    f"{source}: more than {MAX_ROWS:,} rows; split it by trajectories and import "
+                    f"each part into a folder of its own"
+                )
             if count % 100 == 0:
                 advance("rows read", 100, None)
             yield row

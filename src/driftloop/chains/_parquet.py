@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ChainError, StoreError
-from ..store import Run
+from ..store import Run, readings_type
 from ._progress import Advance
 from ._wide import COLUMNS, WideRows
 
@@ -122,6 +122,7 @@ def _schema() -> pa.Schema:
         "int64": pa.int64(),
         "float64": pa.float64(),
         "list": pa.list_(pa.string()),
+        "readings": readings_type(),
         "image": pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
     }
     # What is not named here the library reads from the columns' own types.

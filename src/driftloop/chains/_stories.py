@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import ChainError
-from ._rows import MAX_ROWS, Account, BadCell, Numbered, Place, Row, clean_name, clean_text
+from ._rows import Account, BadCell, Numbered, Place, Row, clean_name, clean_text
 
 NAME = re.compile(r"output\d*\.json")
 MAX_FILE = 100_000_000
@@ -38,7 +37,6 @@ class StoriesReader:
 
     def rows(self) -> Iterator[Row]:
         """The rows that can be used, file by file."""
-        count = 0
         for file in self.files:
             place = Place(file.relative_to(self.source).as_posix(), None)
             try:
@@ -48,9 +46,6 @@ class StoriesReader:
                 continue
             *arm, prompt, twin = ["", "", *place.file.split("/")[:-1]][-4:]
             for number, text in enumerate(texts):
-                count += 1
-                if count > MAX_ROWS:
-                    raise ChainError(f"{self.source}: more than {MAX_ROWS:,} texts; import parts")
                 try:
                     if not isinstance(text, str):
                         raise BadCell(f"generation {number} is no text")

@@ -10,10 +10,10 @@ from typing import IO, Any
 
 from ..errors import ChainError
 from ._columns import match_columns
+from ._encoded import open_text
 from ._pictures import Pictures
 from ._rows import (
     MAX_ROUND,
-    MAX_ROWS,
     MAX_TEXT,
     Account,
     BadCell,
@@ -70,42 +70,25 @@ class TableReader:
 
     def rows(self) -> Iterator[Row]:
         """The rows that can be used."""
-        count = 0
         for file in self.files:
             if file.stat().st_size > MAX_FILE:
                 raise ChainError(f"{file}: more than {MAX_FILE:,} bytes; split it")
             self._columns = {}
             for place, cells in self._raw(file):
-                count += 1
-                if count > MAX_ROWS:
-                    raise ChainError(
-                        f"{file}: more than {MAX_ROWS:,} rows; split it by trajectories and import "
-                        f"each part into a folder of its own"
-                    )
                 row = self._row(place, cells)
                 if row is not None:
                     yield row
 
     def _raw(self, file: Path) -> Iterator[tuple[Place, Cells]]:
         kind = KINDS[file.suffix.lower()]
-        try:
-            if kind == "parquet":
-                yield from self._parquet(file)
-                return
-            with file.open(encoding=self._encoding, newline="" if "sv" in kind else None) as stream:
-                if kind == "jsonl":
-                    yield from self._jsonl(file, stream)
-                else:
-                    yield from self._csv(file, stream, "\t" if kind == "tsv" else ",")
-        except UnicodeDecodeError as error:
-            raise ChainError(
-                f"{file}: not {self._encoding} at byte {error.start}; say what it is, for example "
-                f"--encoding latin-1"
-            ) from None
-        except LookupError:
-            raise ChainError(f"--encoding {self._encoding}: there is no such encoding") from None
-        except OSError as error:
-            raise ChainError(f"{file}: cannot be read: {error}") from error
+        if kind == "parquet":
+            yield from self._parquet(file)
+            return
+        with open_text(file, self._encoding, newline="" if "sv" in kind else None) as stream:
+            if kind == "jsonl":
+                yield from self._jsonl(file, stream)
+            else:
+                yield from self._csv(file, stream, "\t" if kind == "tsv" else ",")
 
     def _csv(self, file: Path, stream: IO[str], delimiter: str) -> Iterator[tuple[Place, Cells]]:
         csv.field_size_limit(MAX_LINE)
@@ -192,6 +175,8 @@ class TableReader:
                         yield Place(file.name, number), present
         except pa.ArrowException as error:
             raise ChainError(f"{file}: damaged, or no Parquet file: {error}") from error
+        except OSError as error:
+            raise ChainError(f"{file}: cannot be read: {error}") from error
 
     def _match(self, names: list[str], file: Path) -> None:
         self._columns, unused = match_columns(names, self._chosen, str(file))

@@ -15,8 +15,8 @@ COLUMNS = {
     "image": "image", "caption": "string",
     "generator": "string", "captioner": "string",
     "generator_seed": "int64", "captioner_seed": "int64",
-    "generator_tokens_read": "int64", "generator_tokens_cut": "int64",
-    "generator_cut_text": "string", "captioner_tokens": "int64", "captioner_cut_text": "string",
+    "generator_readings": "readings",
+    "captioner_tokens": "int64", "captioner_cut_text": "string",
     "image_flags": "list", "caption_flags": "list",
     "failure": "string",
     "generator_seconds": "float64", "captioner_seconds": "float64",
@@ -25,13 +25,12 @@ COLUMNS = {
 """Names and kinds, in order."""
 
 GENERATED = {
-    "generator": "model", "generator_seed": "seed", "generator_tokens_read": "tokens_read",
-    "generator_tokens_cut": "tokens_cut", "generator_cut_text": "cut_text",
+    "generator": "model", "generator_seed": "seed", "generator_readings": "readings",
     "image_flags": "flags", "generator_seconds": "seconds", "generator_fingerprint": "fingerprint",
     "image": "image",
 }  # fmt: skip
 CAPTIONED = {
-    "captioner": "model", "captioner_seed": "seed", "captioner_tokens": "tokens_read",
+    "captioner": "model", "captioner_seed": "seed", "captioner_tokens": "tokens_written",
     "captioner_cut_text": "cut_text", "caption_flags": "flags", "captioner_seconds": "seconds",
     "captioner_fingerprint": "fingerprint", "caption": "text",
 }  # fmt: skip

@@ -11,7 +11,8 @@ package can add one; its library is imported when a model is loaded, not before.
 * :func:`probe_batch_size`, :func:`time_batch` measure how it is best played;
   :func:`is_out_of_memory`, :func:`free_memory` are for when it was too much.
 * :class:`Fitted` and :class:`Refusing` keep a text from being longer than a generator reads, which
-  its :class:`TextReader` tells.
+  its :class:`TextReader` tells; they are players :class:`Around` others.
+* :class:`Weights` of a player can wait in main memory until it plays.
 * :class:`OnDevices` are settings with a device, or several; :func:`make_stream`, :func:`on_stream`
   let threads use one at the same time.
 * :func:`recall`, :func:`remember` keep what this machine has learnt about a model.
@@ -19,24 +20,25 @@ package can add one; its library is imported when a model is loaded, not before.
 
 from ._devices import OnDevices, make_stream, on_stream
 from ._memory import recall, remember
-from ._overlong import Fitted, Refusing
+from ._overlong import Around, Fitted, Refusing
 from ._probe import SIZES, free_memory, is_out_of_memory, probe_batch_size, time_batch
-from ._protocols import Backend, Located, Player, Reading, Settings, TextReader
+from ._protocols import Backend, Located, Player, Settings, TextReader, Weights
 from ._registry import backend_names, get_backend, guess_backend
 from ._selftest import Invariance, check_invariance, difference, seeds_to_test
 
 __all__ = [
     "SIZES",
+    "Around",
     "Backend",
     "Fitted",
     "Invariance",
     "Located",
     "OnDevices",
     "Player",
-    "Reading",
     "Refusing",
     "Settings",
     "TextReader",
+    "Weights",
     "backend_names",
     "check_invariance",
     "difference",

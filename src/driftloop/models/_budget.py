@@ -56,4 +56,4 @@ def caption(text: str, words: int | None, *, tokens: int | None, finished: bool)
     text, cut_text = cut_to_budget(" ".join(text.split()), words)
     odd = {"unfinished": not finished, "over budget": bool(cut_text), "empty": not text}
     flags = tuple(flag for flag, is_so in odd.items() if is_so)
-    return Output(text, tokens_read=tokens, cut_text=cut_text, flags=flags)
+    return Output(text, tokens_written=tokens, cut_text=cut_text, flags=flags)

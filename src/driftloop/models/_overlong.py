@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..seeds import digest
-from ..steps import Failure, Output, Role
+from ..steps import Failure, Output, Reading, Role, fullest
 from ._budget import cut_to_fit
 from ._protocols import Player, TextReader
 
@@ -15,7 +15,7 @@ WORDS_A_TOKEN = 0.75
 """Of English, as OpenAI's documentation of its tokenizers has it ("1 token ~= 3/4 words")."""
 
 
-class _Around:
+class Around:
     """A player that plays as another does, with something done before or after."""
 
     def __init__(self, player: Player) -> None:
@@ -51,8 +51,8 @@ class _Around:
         return list(self.player.samples(count))
 
 
-class Fitted(_Around):
-    """A captioner whose captions the generator after it reads whole.
+class Fitted(Around):
+    """A captioner whose captions the generator after it reads whole with one text encoder or more.
 
     It is told the budget, where it can be told at all, and what it writes beyond is cut at a
     sentence end and recorded.
@@ -83,7 +83,7 @@ class Fitted(_Around):
     def _fit(self, outcome: Output | Failure) -> Output | Failure:
         if isinstance(outcome, Failure) or not isinstance(outcome.content, str):
             return outcome
-        text, rest = cut_to_fit(outcome.content, lambda part: not self.reader.read(part).cut)
+        text, rest = cut_to_fit(outcome.content, lambda part: _unread(self.reader, part) is None)
         if not rest:
             return outcome
         cut_text = f"{rest} {outcome.cut_text}".rstrip()
@@ -91,7 +91,7 @@ class Fitted(_Around):
         return replace(outcome, content=text, cut_text=cut_text, flags=flags)
 
 
-class Refusing(_Around):
+class Refusing(Around):
     """A generator that draws no text of which it would not read all."""
 
     def __init__(self, player: Player, reader: TextReader) -> None:
@@ -104,18 +104,24 @@ class Refusing(_Around):
 
     def play(self, inputs: Sequence[Any], seeds: Sequence[int]) -> list[Output | Failure]:
         """Draw what is read whole; the rest fails, each by itself."""
-        readings = [self.reader.read(text) for text in inputs]
-        whole = [place for place, reading in enumerate(readings) if not reading.cut]
+        unread = [_unread(self.reader, text) for text in inputs]
+        whole = [place for place, reading in enumerate(unread) if reading is None]
         drawn = (
             self.player.play([inputs[at] for at in whole], [seeds[at] for at in whole])
             if whole
             else []
         )
         outcomes: dict[int, Output | Failure] = dict(zip(whole, drawn, strict=True))
-        for place, (tokens, cut, cut_text) in enumerate(readings):
-            if cut:
+        for place, reading in enumerate(unread):
+            if reading is not None:
                 outcomes[place] = Failure(
-                    f"the text has {tokens + cut} tokens and {tokens} are read "
-                    f'(overlong = "error"); not read: {cut_text}'
+                    f"the text has {reading.tokens + reading.cut} tokens and {reading.tokens} are "
+                    f'read (overlong = "error"); not read: {reading.cut_text}'
                 )
         return [outcomes[place] for place in range(len(inputs))]
+
+
+def _unread(reader: TextReader, text: str) -> Reading | None:
+    """Of the text encoder that reads the most, where not even that one reads the whole text."""
+    reading = fullest(reader.read(text))
+    return reading if reading is not None and reading.cut else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 
 FEW_STEPS = ("LCMScheduler", "TCDScheduler")
 """Schedulers for distilled models, which diffusers does not count among the compatible ones."""
+
+
+@dataclass(eq=False)
+class Loaded(_torch.Weights):
+    """A pipeline as it was loaded."""
+
+    pipeline: Any
 
 
 class Lora(NamedTuple):
@@ -83,8 +91,8 @@ def check_scheduler(wish: str, current: str, path: str) -> None:
         )
 
 
-def load(settings: DiffusersSettings, located: Located) -> Any:
-    """Load a pipeline onto its device, with its LoRA, offloaded and compiled as wished."""
+def load(settings: DiffusersSettings, located: Located) -> Loaded:
+    """Load a pipeline into main memory, with its LoRA, offloaded and compiled as wished."""
     torch = _torch.import_torch()
     try:
         import diffusers
@@ -115,9 +123,8 @@ def load(settings: DiffusersSettings, located: Located) -> Any:
     if settings.lora is not None:
         _fuse_lora(pipeline, settings)
     if device.type == "cpu":
-        for module in pipeline.components.values():
-            if isinstance(module, torch.nn.Module):
-                module.to(memory_format=torch.channels_last)
+        for module in _modules(pipeline):
+            module.to(memory_format=torch.channels_last)
     return _place(pipeline, settings, device)
 
 
@@ -143,18 +150,25 @@ def _fuse_lora(pipeline: Any, settings: DiffusersSettings) -> None:
         ) from error
 
 
-def _place(pipeline: Any, settings: DiffusersSettings, device: Any) -> Any:
+def _place(pipeline: Any, settings: DiffusersSettings, device: Any) -> Loaded:
+    modules = _modules(pipeline)
     if settings.offload == "model":
         pipeline.enable_model_cpu_offload(device=device)
     elif settings.offload == "sequential":
         pipeline.enable_sequential_cpu_offload(device=device)
-    else:
-        pipeline.to(device)
+    if settings.offload != "none":
+        # Which diffusers moves by itself from now on.
+        modules = []
     if settings.compile:
         # The part that is called once a step; the rest does not repay its compilation.
         part = getattr(pipeline, "unet", None) or pipeline.transformer
         part.compile()
-    return pipeline
+    return Loaded(modules, device, pipeline)
+
+
+def _modules(pipeline: Any) -> list[Any]:
+    torch = _torch.import_torch()
+    return [part for part in pipeline.components.values() if isinstance(part, torch.nn.Module)]
 
 
 def dress(pipeline: Any, scheduler: str | None) -> Any:

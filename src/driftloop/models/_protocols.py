@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Protocol
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from ..steps import Failure, Output, Role
+from ..steps import Failure, Output, Reading, Role
 
 
 class Settings(BaseModel):
@@ -57,23 +57,12 @@ class Located(NamedTuple):
     """Bytes of weights on disk."""
 
 
-class Reading(NamedTuple):
-    """What a generator takes of one text."""
-
-    tokens: int
-    """Tokens that it takes; of several text encoders, those of the one that takes the most."""
-    cut: int
-    """Tokens that it does not take."""
-    cut_text: str
-    """The words of those."""
-
-
 class TextReader(Protocol):
     """What a generator takes of a text, told without drawing; safe to ask from any thread."""
 
     @property
     def window(self) -> int:
-        """Tokens that it takes at most."""
+        """Tokens that its text encoder with the most room takes."""
         ...
 
     @property
@@ -81,8 +70,25 @@ class TextReader(Protocol):
         """Hash of everything that decides what it takes."""
         ...
 
-    def read(self, text: str) -> Reading:
-        """Count what is taken of a text and what is not."""
+    def read(self, text: str) -> tuple[Reading, ...]:
+        """Count what each text encoder takes of a text, and what it does not."""
+        ...
+
+
+class Weights(Protocol):
+    """What has to be on a player's device while it plays; one for all players that share it."""
+
+    @property
+    def here(self) -> bool:
+        """Whether it is there, and could be elsewhere."""
+        ...
+
+    def move_in(self) -> None:
+        """Bring it onto the device, all or nothing; nothing to do where it is there."""
+        ...
+
+    def move_out(self) -> None:
+        """Bring it into main memory."""
         ...
 
 
@@ -92,11 +98,12 @@ class Player(Protocol):
     One thread at a time plays it, not always the same, while others play beside it.
 
     It may have more: ``device``, the name of what it computes on, where players take turns (one
-    without shares it with nobody); ``test_size``, the inputs that a self-test takes where each of
-    them costs money; ``test_seeds``, the seeds that it can be tested with where it cannot answer
-    any other; ``facts()``, what a session has learnt about it for the next plan; a generator a
-    ``reader``, a :class:`TextReader` (or None); a captioner ``within(words)``, the same one told to
-    keep to a number of words.
+    without shares it with nobody); ``weights``, its :class:`Weights`, which it moves in by itself
+    when it plays and others may move out when it does not; ``test_size``, the inputs that a
+    self-test takes where each of them costs money; ``test_seeds``, the seeds that it can be tested
+    with where it cannot answer any other; ``facts()``, what a session has learnt about it for the
+    next plan; a generator a ``reader``, a :class:`TextReader` (or None); a captioner
+    ``within(words)``, the same one told to keep to a number of words.
     """
 
     @property

@@ -1,4 +1,4 @@
-"""What a pipeline reads of a prompt: the tokens that a text encoder takes, and what none does."""
+"""What a pipeline reads of a prompt: the tokens that each text encoder takes, and the rest."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..seeds import digest
-from ._protocols import Reading
+from ..steps import Reading
 
 PLACES = ("", "_2", "_3", "_4")
 """Suffixes under which pipelines keep their tokenizers and text encoders."""
 
 
 class Reader(NamedTuple):
-    """A tokenizer, and how many tokens of a prompt its text encoder takes."""
+    """A text encoder's tokenizer, and how many tokens of a prompt it takes."""
 
+    text_encoder: str
+    """Its name in the pipeline."""
     tokenizer: Any
     window: int
 
@@ -25,7 +27,8 @@ class Reader(NamedTuple):
         encoded = self.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)
         tokens = encoded["input_ids"]
         rest = tokens[self.window :]
-        return Reading(min(len(tokens), self.window), len(rest), self._tail(text, rest))
+        read = min(len(tokens), self.window)
+        return Reading(read, len(rest), self._tail(text, rest), self.text_encoder)
 
     def _tail(self, text: str, rest: list[int]) -> str:
         """The words past the window, in the text's own spelling where the tokenizer knows it."""
@@ -52,12 +55,17 @@ class PromptReader:
 
     @property
     def window(self) -> int:
-        """Tokens that the text encoder with the longest window takes at most."""
+        """Tokens that the text encoder with the most room takes."""
         return max(reader.window for reader in self.readers)
 
-    def read(self, text: str) -> Reading:
-        """What the text encoder that reads the most takes, and what none takes."""
-        return min((one.read(text) for one in self.readers), key=lambda reading: reading.cut)
+    @property
+    def windows(self) -> dict[str, int]:
+        """Tokens that each text encoder takes at most."""
+        return {reader.text_encoder: reader.window for reader in self.readers}
+
+    def read(self, text: str) -> tuple[Reading, ...]:
+        """What each text encoder takes, and what it does not."""
+        return tuple(reader.read(text) for reader in self.readers)
 
 
 def reader_of(pipeline: Any, identity: str) -> PromptReader | None:
@@ -74,15 +82,16 @@ def reader_of(pipeline: Any, identity: str) -> PromptReader | None:
     longest = getattr(options.get("max_sequence_length"), "default", None)
     found = []
     for place in PLACES:
+        name = f"text_encoder{place}"
         tokenizer = getattr(pipeline, f"tokenizer{place}", None)
-        if tokenizer is None or getattr(pipeline, f"text_encoder{place}", None) is None:
+        if tokenizer is None or getattr(pipeline, name, None) is None:
             continue
         window = min(tokenizer.model_max_length, longest or 100_000)
         # Sana puts its own instruction before the prompt and takes two tokens off for it.
         instructed = "complex_human_instruction" in options
         window -= 2 if instructed else tokenizer.num_special_tokens_to_add()
         # A copy: a pipeline sets its tokenizer to cut while it draws, maybe in another thread.
-        found.append(Reader(copy.deepcopy(tokenizer), window))
+        found.append(Reader(name, copy.deepcopy(tokenizer), window))
     if not found:
         return None
     return PromptReader(tuple(found), digest("reader", identity, *(r.window for r in found)).hex())

@@ -8,11 +8,13 @@ import threading
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self, TypeVar
 from weakref import WeakValueDictionary
 
 from ..errors import ModelError
 from ..seeds import digest
+from ._protocols import Located
 
 T = TypeVar("T")
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
@@ -130,6 +132,68 @@ def load_once(key: Hashable, load: Callable[[], T]) -> T:
         found = load()
         _loaded[key] = found
     return found
+
+
+@dataclass(eq=False)
+class Weights:
+    """Modules that compute on a device, and wait in main memory until they are needed there."""
+
+    modules: Sequence[Any]
+    """Of torch; none where a library moves its own, or they cannot be moved."""
+    device: Any
+    """A ``torch.device``."""
+    here: bool = field(default=False, init=False)
+    """Whether they are on their device."""
+
+    def move_in(self) -> None:
+        """Bring them onto their device, all or none."""
+        if self.here or not self.modules:
+            return
+        try:
+            move(self.modules, self.device)
+        except BaseException:
+            self.move_out()
+            raise
+        self.here = True
+
+    def move_out(self) -> None:
+        """Bring them into main memory."""
+        move(self.modules, "cpu")
+        self.here = False
+
+
+@dataclass(frozen=True)
+class TorchPlayer:
+    """What players of torch models have in common."""
+
+    weights: Weights
+    """Those of all players of the same model."""
+    options: dict[str, Any]
+    """What it is called with."""
+    batch_size: int
+    located: Located
+
+    @property
+    def device(self) -> str:
+        """What it computes on."""
+        return str(self.weights.device)
+
+    def resized(self, batch_size: int) -> Self:
+        """The same model with another micro-batch."""
+        return replace(self, batch_size=batch_size)
+
+    def named(self, dtype: object, *facts: object) -> str:
+        """Hash of weights, options, number format, kind of device, micro-batch and more facts."""
+        kind = self.weights.device.type
+        return fingerprint(
+            self.located.identity, self.options, str(dtype), kind, self.batch_size, *facts
+        )
+
+
+def move(modules: Sequence[Any], device: Any) -> None:
+    """Move modules; the one place where weights are moved."""
+    for module in modules:
+        module.to(device)
 
 
 def pad(items: Sequence[T], size: int) -> list[T]:

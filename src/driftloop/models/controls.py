@@ -34,7 +34,7 @@ from pydantic import Field, model_validator
 from ..errors import DriftloopError, ModelError
 from ..prompts import load_prompts, shipped
 from ..seeds import digest
-from ..steps import Failure, Output, Role
+from ..steps import Failure, Output, Reading, Role
 from ._protocols import Located, Settings
 from ._writing import read_text, write_text
 
@@ -103,7 +103,7 @@ class ControlPlayer:
 
     def _one(self, item: Any, seed: int) -> Output | Failure:
         if isinstance(item, str):
-            return Output(write_text(item), tokens_read=len(item.split()))
+            return Output(write_text(item), (Reading(len(item.split())),))
         if self.settings.kind == "identity":
             try:
                 text = read_text(item)
@@ -117,7 +117,7 @@ class ControlPlayer:
             except LookupError as error:
                 return Failure(str(error.args[0]))
         flags = () if text.strip() else ("empty",)
-        return Output(text, tokens_read=len(text.split()), flags=flags)
+        return Output(text, tokens_written=len(text.split()), flags=flags)
 
 
 class _Source:

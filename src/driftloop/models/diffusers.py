@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -95,12 +95,13 @@ class DiffusersBackend:
         return _pipeline.with_lora(located, settings)
 
     def load(self, settings: DiffusersSettings, located: Located) -> Player:
-        """Load the pipeline onto its device."""
+        """Load the pipeline; it is brought onto its device when it plays."""
         shared = {"variant", "dtype", "device", "lora_scale", "without", "offload", "compile"}
         what = (
             located.identity, settings.copy_number, settings.model_dump_json(include=shared)
         )  # fmt: skip
-        pipeline = _torch.load_once(what, lambda: _pipeline.load(settings, located))
+        weights = _torch.load_once(what, lambda: _pipeline.load(settings, located))
+        pipeline = weights.pipeline
         if settings.scheduler:
             current = type(pipeline.scheduler).__name__
             _pipeline.check_scheduler(settings.scheduler, current, settings.path)
@@ -118,48 +119,29 @@ class DiffusersBackend:
                 raise ModelError(f"{settings.path}: {type(pipeline).__name__} takes no {name}")
         return DiffusersGenerator(
             pipeline=_pipeline.dress(pipeline, settings.scheduler),
-            weights=pipeline,
+            weights=weights,
             reader=_reading.reader_of(pipeline, located.identity),
             options=options,
             decided=settings.model_dump(include=DECIDING, exclude_defaults=True),
-            device=_torch.pick_device(settings.place),
             batch_size=settings.batch_size or 1,
             located=located,
         )
 
 
 @dataclass(frozen=True)
-class DiffusersGenerator:
+class DiffusersGenerator(_torch.TorchPlayer):
     """A text-to-image pipeline as a player."""
 
     pipeline: Any
-    weights: Any
-    """The pipeline as loaded, kept for those who share its weights."""
     reader: _reading.PromptReader | None
-    options: dict[str, Any]
-    """What it is called with."""
     decided: dict[str, Any]
     """Settings that decide its outputs and are not among the options."""
-    device: Any
-    batch_size: int
-    located: Located
     role: Role = Role.GENERATOR
 
     @property
     def fingerprint(self) -> str:
         """Hash of weights, settings, number format, kind of device and micro-batch."""
-        return _torch.fingerprint(
-            self.located.identity,
-            self.options,
-            str(self.pipeline.dtype),
-            self.device.type,
-            self.batch_size,
-            *sorted(self.decided.items()),
-        )
-
-    def resized(self, batch_size: int) -> DiffusersGenerator:
-        """The same pipeline with another micro-batch."""
-        return replace(self, batch_size=batch_size)
+        return self.named(self.pipeline.dtype, *sorted(self.decided.items()))
 
     def play(self, inputs: Sequence[str], seeds: Sequence[int]) -> list[Output | Failure]:
         """Draw one picture a prompt."""
@@ -167,6 +149,7 @@ class DiffusersGenerator:
         options = dict(self.options)
         if "negative_prompt" in options:
             options["negative_prompt"] = [options["negative_prompt"]] * self.batch_size
+        self.weights.move_in()
         with torch.inference_mode(), _torch.quietly():
             result = self.pipeline(
                 prompt=_torch.pad(list(inputs), self.batch_size),
@@ -192,10 +175,8 @@ class DiffusersGenerator:
             flags.append("filtered")
         if not text.strip():
             flags.append("empty prompt")
-        if self.reader is None:
-            return Output(image, flags=tuple(flags))
-        read, cut, cut_text = self.reader.read(text)
-        return Output(image, read, cut, cut_text, tuple(flags))
+        readings = () if self.reader is None else self.reader.read(text)
+        return Output(image, readings, flags=tuple(flags))
 
     def limits(self) -> dict[str, Any]:
         """Tokens read, picture size, parameters, number format, device."""
@@ -203,7 +184,7 @@ class DiffusersGenerator:
         return {
             "pipeline": type(self.pipeline).__name__,
             "prompt tokens": self.reader and self.reader.window,
-            "of each text encoder": self.reader and [one.window for one in self.reader.readers],
+            "of each text encoder": self.reader and self.reader.windows,
             "parameters": sum(
                 weight.numel()
                 for module in modules
@@ -212,7 +193,7 @@ class DiffusersGenerator:
             ),
             "dtype": str(self.pipeline.dtype).removeprefix("torch."),
             "scheduler": type(self.pipeline.scheduler).__name__,
-            "device": str(self.device),
+            "device": self.device,
         }
 
     def samples(self, count: int) -> list[str]:

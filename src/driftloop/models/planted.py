@@ -35,7 +35,7 @@ from pydantic import Field
 
 from ..errors import ModelError
 from ..seeds import digest
-from ..steps import Failure, Output, Role
+from ..steps import Failure, Output, Reading, Role
 from ._protocols import Located, Settings
 
 WORDS = tuple(
@@ -120,9 +120,7 @@ class PlantedPlayer:
             dice.randrange(len(WORDS)) if dice.random() < self.settings.noise else word
             for word in state
         )
-        return Output(
-            draw(noisy), tokens_read=SLOTS, tokens_cut=len(unread), cut_text=" ".join(unread)
-        )
+        return Output(draw(noisy), (Reading(SLOTS, len(unread), " ".join(unread)),))
 
     def _tell(self, image: Image.Image, dice: random.Random) -> Output | Failure:
         try:
@@ -135,7 +133,7 @@ class PlantedPlayer:
                 there if dice.random() < self.settings.pull else here
                 for here, there in zip(state, goal, strict=True)
             )
-        return Output(tell(state), tokens_read=SLOTS)
+        return Output(tell(state), tokens_written=SLOTS)
 
     def _nearest(self, state: Slots, dice: random.Random) -> Slots:
         """The attractor that shares most of the places in which attractors differ."""

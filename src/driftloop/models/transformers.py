@@ -80,7 +80,7 @@ class TransformersBackend:
         return located
 
     def load(self, settings: TransformersSettings, located: Located) -> Player:
-        """Load model and processor onto their device."""
+        """Load model and processor; the model is brought onto its device when it plays."""
         what = (
             located.identity,
             settings.dtype,
@@ -102,8 +102,8 @@ class TransformersBackend:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class _Weights:
+@dataclass(eq=False)
+class _Weights(_torch.Weights):
     model: Any
     processor: Any
     """Shows and tells; where nothing can be told, only an image processor."""
@@ -115,13 +115,10 @@ class _Weights:
 
 
 @dataclass(frozen=True)
-class TransformersCaptioner:
+class TransformersCaptioner(_torch.TorchPlayer):
     """An image-text-to-text model as a player."""
 
     weights: _Weights
-    options: dict[str, Any]
-    batch_size: int
-    located: Located
     quantise: str | None = None
     role: Role = Role.CAPTIONER
 
@@ -136,25 +133,9 @@ class TransformersCaptioner:
         return self.weights.processor
 
     @property
-    def device(self) -> str:
-        """What it computes on."""
-        return str(self.model.device)
-
-    @property
     def fingerprint(self) -> str:
         """Hash of weights, settings, number format, kind of device and micro-batch."""
-        return _torch.fingerprint(
-            self.located.identity,
-            self.options,
-            str(self.model.dtype),
-            self.model.device.type,
-            self.batch_size,
-            *([self.quantise] if self.quantise else []),
-        )
-
-    def resized(self, batch_size: int) -> TransformersCaptioner:
-        """The same model with another micro-batch."""
-        return replace(self, batch_size=batch_size)
+        return self.named(self.model.dtype, *([self.quantise] if self.quantise else []))
 
     def within(self, words: int) -> TransformersCaptioner:
         """The same model told to keep to a number of words, where it can be told by request."""
@@ -192,6 +173,7 @@ class TransformersCaptioner:
         torch = _torch.import_torch()
         padded = _torch.pad(images, self.batch_size)
         counter = Counter()
+        self.weights.move_in()
         with torch.inference_mode(), _torch.quietly():
             features = _telling.features(self.model, self.processor, padded, self.instruction)
             tokens = self.model.generate(
@@ -266,8 +248,8 @@ def _load_weights(settings: TransformersSettings, located: Located) -> _Weights:
         raise ModelError(f"{settings.path}: transformers cannot load it: {error}") from error
     tokenizer.padding_side = "left"
     # Quantised weights are put where they belong while they are loaded, and cannot be moved.
-    placed = model if settings.quantise else model.to(device)
-    return _Weights(placed.eval(), processor, tokenizer)
+    modules = [] if settings.quantise else [model]
+    return _Weights(modules, device, model.eval(), processor, tokenizer)
 
 
 def _quantised(settings: TransformersSettings, device: Any, dtype: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ._assess import Drift
 from ._gather import Material
+from ._phrases import same_readings
 
 MEANINGS = {
     "empty": "the caption is empty",
@@ -41,26 +42,28 @@ def count_losses(material: Material, drifts: Sequence[Drift]) -> list[Loss]:
         Only what occurred.
     """
     steps = material.steps
-    names = ("model", "tokens_cut", "cut_text", "flags")
+    names = ("model", "readings", "cut_text", "flags")
     total: Counter[str] = Counter()
-    cut: Counter[str] = Counter()
-    tokens: Counter[str] = Counter()
+    times: Counter[tuple[str, str]] = Counter()
+    tokens: Counter[tuple[str, str]] = Counter()
     flags: Counter[tuple[str, str]] = Counter()
-    examples: dict[str, str] = {}
+    examples: dict[tuple[str, str], str] = {}
     over: dict[str, str] = {}
-    for model, unread, text, marks in zip(*(steps[n].to_pylist() for n in names), strict=True):
+    for model, readings, text, marks in zip(*(steps[n].to_pylist() for n in names), strict=True):
         total[model] += 1
-        if unread:
-            cut[model] += 1
-            tokens[model] += unread
-            examples.setdefault(model, text)
-        elif text:
+        for reading, who in same_readings(readings):
+            if reading.cut:
+                times[model, who] += 1
+                tokens[model, who] += reading.cut
+                examples.setdefault((model, who), reading.cut_text)
+        if text:
             over.setdefault(model, text)
         flags.update((model, mark) for mark in marks)
     losses = []
-    for model, count in sorted(cut.items()):
-        detail = f"{tokens[model]:,} tokens in all{_for_example(examples[model])}"
-        losses.append(Loss(model, "text it had no room to read", count, total[model], detail))
+    for (model, who), count in sorted(times.items()):
+        what = f"text its {who} had no room to read" if who else "text it had no room to read"
+        detail = f"{tokens[model, who]:,} tokens in all{_for_example(examples[model, who])}"
+        losses.append(Loss(model, what, count, total[model], detail))
     for (model, mark), count in sorted(flags.items()):
         detail = MEANINGS.get(mark, "")
         if mark == "over budget":

@@ -1,8 +1,12 @@
-"""Numbers as a reader wants them."""
+"""Numbers, and what was read, as a reader wants them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from ..measures import Estimate
+from ..steps import Reading
 
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -48,3 +52,22 @@ def count(amount: int, noun: str) -> str:
         return f"one {noun}"
     plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
     return f"{number(amount)} {plural}"
+
+
+def same_readings(rows: Sequence[dict[str, Any]]) -> list[tuple[Reading, str]]:
+    """What the text encoders of a generator read, once for those that read the same.
+
+    Args:
+        rows: The column ``readings`` of a step.
+
+    Returns:
+        A reading of each group with the names of those who had it, empty where all did.
+    """
+    groups: dict[Reading, list[str]] = {}
+    for row in rows:
+        reading = Reading(**row)
+        groups.setdefault(reading._replace(text_encoder=""), []).append(reading.text_encoder)
+    return [
+        (reading, " and ".join(names) if len(groups) > 1 else "")
+        for reading, names in groups.items()
+    ]

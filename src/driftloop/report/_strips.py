@@ -8,6 +8,7 @@ from ..measures import novelty
 from ..steps import Role
 from ._choice import Choice
 from ._gather import Material, Start, Track
+from ._phrases import same_readings
 from ._pictures import Album
 
 VERBS = {Role.GENERATOR: "Drawn", Role.CAPTIONER: "Described", Role.WRITER: "Written"}
@@ -127,18 +128,20 @@ def _frames(
 
 def _notes(row: dict[str, Any]) -> list[str]:
     notes = list(row["flags"])
-    if row["tokens_cut"]:
-        notes.append(f"{row['tokens_cut']} tokens unread")
+    for reading, names in same_readings(row["readings"]):
+        if reading.cut:
+            who = f" by {names}" if names else ""
+            notes.append(f"{reading.cut} tokens unread{who}")
     return notes
 
 
 def _fact(row: dict[str, Any]) -> tuple[str, str]:
-    drawn = row["role"] == Role.GENERATOR
     parts = ["seed not known" if row["seed"] is None else f"seed {row['seed']}"]
-    if row["tokens_read"] is not None:
-        parts.append(f"{'read' if drawn else 'wrote'} {row['tokens_read']} tokens")
-    if row["tokens_cut"]:
-        parts.append(f"did not read {row['tokens_cut']} more")
+    for reading, names in same_readings(row["readings"]):
+        rest = f", not the {reading.cut} of “{reading.cut_text}”" if reading.cut else ""
+        parts.append(f"{names} read {reading.tokens} tokens{rest}".lstrip())
+    if row["tokens_written"] is not None:
+        parts.append(f"wrote {row['tokens_written']} tokens")
     if row["cut_text"]:
         parts.append(f"left out “{row['cut_text']}”")
     if row["flags"]:

@@ -20,9 +20,11 @@ from ..models import Player, free_memory, is_out_of_memory, make_stream, on_stre
 from ..steps import Batch, Failure, Output
 from ._session import Session
 
-Overlap = Literal["off", "devices", "models"]
+Overlap = Literal["off", "devices", "models", "turns"]
 """Who plays at the same time: nobody, ever, and nothing is written meanwhile (``off``); whoever
-has a device of its own (``devices``); all, also those that share a device (``models``)."""
+has a device of its own (``devices``); all, also those that share a device (``models``). With
+``turns`` those that share one are not even in its memory together: one model plays all that is
+ready for it before another is moved in."""
 
 
 def drive(
@@ -46,6 +48,7 @@ def drive(
         KeyboardInterrupt: At once, whatever is in play.
     """
     check_overlap(overlap)
+    session.turns.everywhere |= overlap == "turns"
     broken: BaseException | None = None
     with _Crew(session, overlap) as crew:
         if not stop():
@@ -99,7 +102,7 @@ class _Crew:
         self._session = session
         self._done: SimpleQueue[tuple[_Worker, _Result]] = SimpleQueue()
         self._again: list[tuple[_Worker, Batch]] = []
-        """Where memory ran out beside another player: to be played alone."""
+        """Where memory ran out: to be played alone on the device."""
         self._workers = [
             _worker(session, name, number, player, overlap)
             for name, players in session.replicas.items()
@@ -140,9 +143,8 @@ class _Crew:
         """What came of each micro-batch, as it comes, until none is in play."""
         while any(worker.batch for worker in self._workers):
             worker, result = self._done.get()
-            crowded = worker.device in self._crowded and not worker.alone
+            again = _says_no_memory(result.outcomes) and self._can_have_more(worker)
             worker.batch, worker.alone = None, False
-            again = crowded and _says_no_memory(result.outcomes)
             if again:
                 self._again.append((worker, result.batch))
                 # The error holds on to what the attempt took.
@@ -150,6 +152,17 @@ class _Crew:
             self._play_again()
             if not again:
                 yield result
+
+    def _can_have_more(self, worker: _Worker) -> bool:
+        """Whether there is memory for a player that had too little, when it plays alone."""
+        if worker.device in self._crowded and not worker.alone:
+            return True
+        if not self._session.turns.begin(worker.player):
+            return False
+        for other in self._workers:
+            if other.device == worker.device and other.lane is not None:
+                other.lane = worker.device
+        return True
 
     def _play_again(self) -> None:
         for worker, batch in self._again[:]:
@@ -165,6 +178,7 @@ class _Crew:
         reserved = {worker.device for worker, _ in self._again}
         reserved |= {worker.device for worker in self._workers if worker.alone}
         free = [w for w in self._workers if w.lane not in lanes and w.device not in reserved]
+        free = self._without_moves(free, waiting)
         full = [w for w in free if waiting[w.model] >= w.player.batch_size]
         # A micro-batch takes its whole time however few are in it, and more may be coming: one
         # that is not full must not take that time from others on its device.
@@ -175,6 +189,12 @@ class _Crew:
             if models and (batch := self._session.ask(*models)):
                 return next(w for w in workers if w.model == batch.model), batch
         return None
+
+    def _without_moves(self, free: list[_Worker], waiting: dict[str, int]) -> list[_Worker]:
+        """Leave out who would have weights moved while those that are there have work."""
+        here = [w for w in free if self._session.turns.taken(w.device) and _is_here(w.player)]
+        at_work = {w.device for w in here if waiting[w.model]}
+        return [w for w in free if w.device not in at_work or w in here]
 
     def _devices_in_play(self) -> set[str]:
         return {w.device for w in self._workers if w.batch and w.device is not None}
@@ -202,12 +222,19 @@ def _worker(session: Session, model: str, number: int, player: Player, overlap: 
     lane: Hashable = (model, number)
     if overlap == "off":
         lane = None
+    elif session.turns.taken(device):
+        lane = device
     elif device is not None:
         lane = (device, seat.settings.replicas()[number].copy_number)
         if overlap == "models":
             # Seats of one model share weights and tokenizer, which are not for two threads at once.
             lane = (*lane, seat.located.identity)
     return _Worker(model, player, device, lane)
+
+
+def _is_here(player: Player) -> bool:
+    weights = getattr(player, "weights", None)
+    return weights is not None and weights.here
 
 
 def _says_no_memory(outcomes: object) -> bool:

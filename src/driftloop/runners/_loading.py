@@ -20,17 +20,20 @@ from ..models import (
 from ..store import Run
 from ._casting import SeatSpec
 from ._playing import no_memory
+from ._turns import Turns
 
 Say = Callable[[str], None]
 
 
-def load_players(seat: SeatSpec, run: Run, say: Say) -> list[Player]:
+def load_players(seat: SeatSpec, run: Run, turns: Turns, say: Say) -> list[Player]:
     """Load a model's replicas, all at the micro-batch of the study, the run or this machine.
 
     Raises:
         ModelError: It cannot be loaded, or not be played.
     """
-    players = [seat.backend.load(one, seat.located) for one in seat.settings.replicas()]
+    loaded = [seat.backend.load(one, seat.located) for one in seat.settings.replicas()]
+    with _playable(seat):
+        players = [turns.seat(player) for player in loaded]
     if seat.settings.batch_size is not None:
         return players
     # An earlier choice, of this run or on this machine, is kept: the bits depend on it.
@@ -40,16 +43,19 @@ def load_players(seat: SeatSpec, run: Run, say: Say) -> list[Player]:
     if size is None:
         say(f"finding the best micro-batch of {seat.name}")
         with _playable(seat):
-            size, seconds = probe_batch_size(players[0])
+            size, seconds = _probe(players[0], turns)
         remember(seat.located.identity, seat.choices, batch_size=size, seconds=seconds)
     return [player.resized(int(size)) for player in players]
 
 
-def introduce(seat: SeatSpec, players: Sequence[Player], run: Run, say: Say) -> list[Player]:
+def introduce(
+    seat: SeatSpec, players: Sequence[Player], run: Run, turns: Turns, say: Say
+) -> list[Player]:
     """Test players that are new to the run, and halve their micro-batch until it fits.
 
     This is the one place where it may shrink: nothing has been played at its size yet, and as
-    micro-batches have a fixed shape, what fits here fits later.
+    micro-batches have a fixed shape, what fits here fits later. One that may not, or cannot, gets
+    the memory that other models take, which then take turns with it.
 
     Raises:
         ModelError: They cannot be played, or one device gives other answers than another.
@@ -66,9 +72,12 @@ def introduce(seat: SeatSpec, players: Sequence[Player], run: Run, say: Say) -> 
             if not is_out_of_memory(error.__cause__ or error):
                 raise
             size = players[0].batch_size
-            if size == 1 or seat.settings.batch_size is not None:
+            stays = size == 1 or seat.settings.batch_size is not None
+            if stays and not any([turns.begin(player) for player in players]):
                 raise ModelError(no_memory(seat.name, size)) from error
         free_memory()
+        if stays:
+            continue
         players = [player.resized(size // 2) for player in players]
         say(f"{seat.name}: no memory for a micro-batch of {size}, trying {size // 2}")
         remember(seat.located.identity, seat.choices, batch_size=size // 2)
@@ -81,6 +90,16 @@ def introduce(seat: SeatSpec, players: Sequence[Player], run: Run, say: Say) -> 
     first = players[0]
     run.add_player(first.fingerprint, seat.name, first.role, first.batch_size, details)
     return list(players)
+
+
+def _probe(player: Player, turns: Turns) -> tuple[int, float]:
+    try:
+        return probe_batch_size(player)
+    except Exception as error:
+        if not is_out_of_memory(error) or not turns.begin(player):
+            raise
+    free_memory()
+    return probe_batch_size(player)
 
 
 def _compare(seat: SeatSpec, players: Sequence[Player], *, exact: bool) -> None:

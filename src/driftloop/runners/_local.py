@@ -47,8 +47,9 @@ def run(
         folder: The run folder; by default ``runs/`` and the name of the study's file.
         overlap: Who plays at the same time: models that have a device of their own (``devices``),
             also those that share one (``models``, each with a stream of its own on a GPU), or one
-            after the other, each on disk before the next begins (``off``). The results are the
-            same.
+            after the other, each on disk before the next begins (``off``). ``turns`` is for a
+            device whose memory does not do for all models: one at a time is on it. The results
+            are the same.
         progress: Show a progress bar on the error stream; by default only on a terminal.
 
     Returns:
@@ -64,7 +65,12 @@ def run(
     if progress is None:
         progress = console.is_terminal
     with console.status("reading the study") if progress else _nothing() as status:
-        session = Session(study, folder, say=lambda line: status.update(line) if status else None)
+        session = Session(
+            study,
+            folder,
+            turns=overlap == "turns",
+            say=lambda line: status.update(line) if status else None,
+        )
     stop = threading.Event()
     with session:
         with _stop_on_interrupt(stop), _bar(session, console, progress) as advance:

@@ -26,6 +26,7 @@ from ._environment import describe_environment, device_name
 from ._loading import Say, introduce, load_players
 from ._overlong import read_whole
 from ._playing import play_batch
+from ._turns import Turns
 
 Starts = dict[str, tuple[Content, Image.Image | None]]
 """What each prompt brings, by its id."""
@@ -48,6 +49,8 @@ class Session:
         study: A study, the path of its file, or the name of one that ships.
         folder: The run folder.
         where: What to call the study in errors, by default its file.
+        turns: Models that share a device take turns with its memory: the weights of one are on it,
+            those of the others in main memory.
         say: Called with a line at each stage that takes long.
 
     Raises:
@@ -62,12 +65,14 @@ class Session:
         folder: str | PathLike[str],
         *,
         where: str | None = None,
+        turns: bool = False,
         say: Say = lambda _: None,
     ) -> None:
         where = where or ("study" if isinstance(study, Study) else str(study))
         self.study = study if isinstance(study, Study) else load_study(Path(study))
         self.casting: Casting = cast_study(self.study, where)
         starts = _starts(self.study, where)
+        self.turns = Turns(everywhere=turns)
         self._times: dict[int, tuple[float, float | None]] = {}
         self._first_asked = math.inf
         self._tallies: dict[str, _Tally] = {name: _Tally() for name in self.casting.seats}
@@ -78,7 +83,7 @@ class Session:
             loaded: dict[str, list[Player]] = {}
             for seat in self.casting.seats.values():
                 say(f"loading {seat.name}")
-                loaded[seat.name] = load_players(seat, self.run, say)
+                loaded[seat.name] = load_players(seat, self.run, self.turns, say)
             loaded = read_whole(self.casting, loaded)
             self.run.begin(
                 study=self.study.model_dump_json(exclude_unset=True),
@@ -93,7 +98,7 @@ class Session:
                 if image is not None:
                     self.run.put_image(image, content.value)
             self.replicas: dict[str, list[Player]] = {
-                seat.name: introduce(seat, loaded.pop(seat.name), self.run, say)
+                seat.name: introduce(seat, loaded.pop(seat.name), self.run, self.turns, say)
                 for seat in self.casting.seats.values()
             }
             self.players: dict[str, Player] = {

@@ -2,7 +2,8 @@
 
 * :class:`Run` is a run folder: steps as a table, pictures as PIL, everything else by name.
 * :func:`create_run` makes one (or opens it again), :func:`open_run` opens one to read.
-* :func:`export_steps` (``driftloop export --steps``) writes one as a table, with its pictures.
+* :func:`export_steps` (``driftloop export --steps``) writes one as a table, with its pictures;
+  :func:`readings_type` is the type of its column of what text encoders read.
 * :func:`sole_player` keeps two processes from writing into one.
 * :func:`examine` (``driftloop doctor``) checks one, and mends what can be mended.
 
@@ -16,6 +17,7 @@ from ._export import export_steps
 from ._images import ImageFiles
 from ._lock import sole_player
 from ._run import Run, create_run, open_run
+from ._table import readings_type
 
 __all__ = [
     "Finding",
@@ -25,5 +27,6 @@ __all__ = [
     "examine",
     "export_steps",
     "open_run",
+    "readings_type",
     "sole_player",
 ]

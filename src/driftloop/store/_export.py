@@ -96,7 +96,11 @@ def _write_csv(table: pa.Table, path: Path) -> None:
         writer.writerow(table.column_names)
         for row in table.to_pylist():
             writer.writerow(
-                [" ".join(value) if isinstance(value, list) else value for value in row.values()]
+                {
+                    **row,
+                    "flags": " ".join(row["flags"]),
+                    "readings": json.dumps(row["readings"], ensure_ascii=False),
+                }.values()
             )
 
 

@@ -55,9 +55,8 @@ class Run:
         self.close()
 
     def __repr__(self) -> str:
-        return (
-            f"Run({str(self.folder)!r}, {len(self._trajectories)} trajectories, {len(self)} steps)"
-        )
+        count = len(self._trajectories)
+        return f"Run({str(self.folder)!r}, {count} trajectories, {len(self)} steps)"
 
     def __len__(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM steps").fetchone()[0])
@@ -73,11 +72,12 @@ class Run:
 
         Returns:
             An Arrow table with the columns ``arm, prompt, twin, step, round, role, model,
-            input_text, input_image, text, image`` (pictures by digest), ``seed, tokens_read,
-            tokens_cut, cut_text, flags`` (a list), ``started`` (seconds since 1970), ``seconds``
-            (the model's, a sample's share of its micro-batch), ``shared`` (played by another
-            trajectory before), ``fingerprint`` (of the player) and ``call``. Inputs, seeds and
-            times are null where a step was played elsewhere and they are not known.
+            input_text, input_image, text, image`` (pictures by digest), ``seed, readings`` (of a
+            generator: a :class:`~driftloop.steps.Reading` of each text encoder),
+            ``tokens_written, cut_text`` (of a captioner), ``flags`` (a list), ``started`` (Unix
+            time), ``seconds`` (a sample's share of its micro-batch), ``shared`` (played by another
+            trajectory before), ``fingerprint`` (of the player) and ``call``. What is not known of
+            a step that was played elsewhere is null.
         """
         return steps_table(self._db)
 
@@ -140,7 +140,7 @@ class Run:
         ]
 
     def played(self) -> Iterator[tuple[Trajectory, int, str, Content]]:
-        """Every step as trajectory, index, key of its call, and what came out."""
+        """Every step as trajectory, index, key of its call, and outcome."""
         names = {id: trajectory for trajectory, id in self._trajectories.items()}
         rows = self._db.execute(
             "SELECT s.trajectory, s.step, s.call, c.output_kind, c.output"
@@ -264,11 +264,11 @@ class Run:
                     continue
                 # Without a seed a call is named by its place: what came out of it is its own.
                 key = hash_of("recorded", step.fingerprint, *trajectory, index).hex()
-                db.execute(
-                    "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, NULL, 0, '', ?, ?, NULL, NULL)",
-                    (key, step.fingerprint, *(step.input or (None, None)), step.seed,
-                     *step.outcome, json.dumps(step.flags), self._session),
+                row = (
+                    key, step.fingerprint, *(step.input or (None, None)), step.seed, *step.outcome,
+                    "[]", None, "", json.dumps(step.flags), self._session, None, None,
                 )  # fmt: skip
+                db.execute(f"INSERT INTO calls VALUES ({', '.join('?' * len(row))})", row)
                 db.execute(
                     "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, 0)",
                     (id, index, step.round, step.role, step.model, key),
@@ -325,7 +325,7 @@ class Run:
             db.execute(
                 "INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (call.key, call.fingerprint, *call.input, call.seed, *outcome.reference,
-                 outcome.tokens_read, outcome.tokens_cut, outcome.cut_text,
+                 json.dumps(outcome.readings), outcome.tokens_written, outcome.cut_text,
                  json.dumps(outcome.flags), self._session, started, seconds),
             )  # fmt: skip
         db.execute(

@@ -74,10 +74,32 @@ def _m003_rounds_of_failures(db: sqlite3.Connection) -> None:
     )
 
 
+def _m004_readings(db: sqlite3.Connection) -> None:
+    """Keep what each text encoder read; of older runs, what the one did that read the most."""
+    db.execute(
+        "CREATE TABLE new_calls (key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL,"
+        " input_kind TEXT, input TEXT, seed INTEGER, output_kind TEXT NOT NULL,"
+        " output TEXT NOT NULL, readings TEXT NOT NULL, tokens_written INTEGER,"
+        " cut_text TEXT NOT NULL, flags TEXT NOT NULL, session INTEGER NOT NULL, started REAL,"
+        " seconds REAL) WITHOUT ROWID"
+    )
+    db.execute(
+        "INSERT INTO new_calls SELECT key, fingerprint, input_kind, input, seed, output_kind,"
+        " output, CASE WHEN output_kind = 'image' AND tokens_read IS NOT NULL"
+        " THEN json_array(json_array(tokens_read, tokens_cut, cut_text)) ELSE '[]' END,"
+        " CASE output_kind WHEN 'text' THEN tokens_read END,"
+        " CASE output_kind WHEN 'text' THEN cut_text ELSE '' END,"
+        " flags, session, started, seconds FROM calls"
+    )
+    db.execute("DROP TABLE calls")
+    db.execute("ALTER TABLE new_calls RENAME TO calls")
+
+
 MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [
     _m001_initial,
     _m002_unknowns,
     _m003_rounds_of_failures,
+    _m004_readings,
 ]
 """Applied in order; the file's ``user_version`` counts how many it has seen. Append only."""
 

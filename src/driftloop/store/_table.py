@@ -7,12 +7,14 @@ import sqlite3
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..steps import Reading
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
 COLUMNS = (
     "arm", "prompt", "twin", "step", "round", "role", "model", "input_text", "input_image", "text",
-    "image", "seed", "tokens_read", "tokens_cut", "cut_text", "flags", "started", "seconds",
+    "image", "seed", "readings", "tokens_written", "cut_text", "flags", "started", "seconds",
     "shared", "fingerprint", "call",
 )  # fmt: skip
 
@@ -24,7 +26,7 @@ SELECT t.arm, t.prompt, t.twin, s.step, s.round, s.role, s.model,
        CASE c.input_kind WHEN 'image' THEN c.input END,
        CASE c.output_kind WHEN 'text' THEN c.output END,
        CASE c.output_kind WHEN 'image' THEN c.output END,
-       c.seed, c.tokens_read, c.tokens_cut, c.cut_text, c.flags,
+       c.seed, c.readings, c.tokens_written, c.cut_text, c.flags,
        c.started, c.seconds, s.shared, c.fingerprint, s.call
 FROM steps s JOIN trajectories t ON t.id = s.trajectory JOIN calls c ON c.key = s.call
 """
@@ -38,8 +40,8 @@ def steps_table(db: sqlite3.Connection) -> pa.Table:
     text, count, number = pa.string(), pa.int64(), pa.float64()
     label = pa.dictionary(pa.int32(), pa.string())
     kinds = (
-        label, label, count, count, count, label, label, text, text, text, text, count, count,
-        count, text, pa.list_(text), number, number, pa.bool_(), label, text,
+        label, label, count, count, count, label, label, text, text, text, text, count,
+        readings_type(), count, text, pa.list_(text), number, number, pa.bool_(), label, text,
     )  # fmt: skip
     columns = dict(zip(COLUMNS, kinds, strict=True))
     places = db.execute("SELECT id FROM trajectories ORDER BY arm, prompt, twin")
@@ -53,6 +55,7 @@ def steps_table(db: sqlite3.Connection) -> pa.Table:
         of, *data = zip(*rows, strict=True)
         ids += of
         named: dict[str, Sequence[Any]] = dict(zip(columns, data, strict=True))
+        named["readings"] = [_readings(value) for value in named["readings"]]
         named["flags"] = [json.loads(flags) if flags != "[]" else [] for flags in named["flags"]]
         named["shared"] = [bool(value) for value in named["shared"]]
         arrays = [
@@ -82,5 +85,24 @@ def steps_of(db: sqlite3.Connection, trajectory: int) -> list[dict[str, Any]]:
     cursor = db.execute(STEPS + " WHERE s.trajectory = ? ORDER BY s.step", (trajectory,))
     rows = [dict(zip(COLUMNS, row, strict=True)) for row in cursor]
     return [
-        {**row, "flags": json.loads(row["flags"]), "shared": bool(row["shared"])} for row in rows
+        {
+            **row,
+            "readings": _readings(row["readings"]),
+            "flags": json.loads(row["flags"]),
+            "shared": bool(row["shared"]),
+        }
+        for row in rows
     ]
+
+
+def readings_type() -> pa.DataType:
+    """Arrow's type of what the text encoders of a generator read: a list of structs."""
+    import pyarrow as pa
+
+    text, count = pa.string(), pa.int64()
+    kinds = (count, count, text, text)
+    return pa.list_(pa.struct(list(zip(Reading._fields, kinds, strict=True))))
+
+
+def _readings(value: str) -> list[dict[str, Any]]:
+    return [Reading(*one)._asdict() for one in json.loads(value)] if value != "[]" else []

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from PIL import Image
 
 from driftloop.errors import ModelError
-from driftloop.models import Located, OnDevices, Reading
+from driftloop.models import Located, OnDevices
 from driftloop.seeds import digest
-from driftloop.steps import Failure, Output, Role
+from driftloop.steps import Failure, Output, Reading, Role
 
 WORDS = (
     "red green blue old new small large round quiet loud ship house tree cat moon road"
@@ -32,6 +32,8 @@ class ToySettings(OnDevices):
     """Raise on inputs that contain this text (a generator), or have this first red value."""
     memory: int = 4096
     """The largest micro-batch that fits."""
+    room: int | None = None
+    """How many models fit on its device at a time; by default nobody minds."""
     variety: int = 256
     """How many different pictures or captions there are."""
     window: int | None = None
@@ -47,29 +49,61 @@ class ToyReader:
         self.window = window
         self.identity = f"toy reader {window}"
 
-    def read(self, text: str) -> Reading:
+    def read(self, text: str) -> tuple[Reading, ...]:
         words = text.split()
         rest = words[self.window :]
-        return Reading(len(words) - len(rest), len(rest), " ".join(rest))
+        return (Reading(len(words) - len(rest), len(rest), " ".join(rest)),)
+
+
+class ToyWeights:
+    """Weights that take a place of those that their device has."""
+
+    held: ClassVar[list[ToyWeights]] = []
+    """Whose weights are on a device."""
+    moved: ClassVar[list[str]] = []
+    """Who was moved in, in order."""
+
+    def __init__(self, name: str, device: str, room: int) -> None:
+        self.name, self.device, self.room = name, device, room
+
+    @property
+    def here(self) -> bool:
+        return self in self.held
+
+    def move_in(self) -> None:
+        if self.here:
+            return
+        if sum(weights.device == self.device for weights in self.held) >= self.room:
+            raise MemoryError(f"{self.device} has no room for {self.name}")
+        self.held.append(self)
+        self.moved.append(self.name)
+
+    def move_out(self) -> None:
+        self.held.remove(self)
 
 
 class ToyPlayer:
-    def __init__(self, settings: ToySettings, batch_size: int) -> None:
+    def __init__(
+        self, settings: ToySettings, batch_size: int, weights: ToyWeights | None = None
+    ) -> None:
         self.settings = settings
         self.batch_size = batch_size
         self.role = Role(settings.role)
         self.reader = ToyReader(settings.window) if settings.window else None
         self.budget: int | None = None
         self.device = None if settings.place == "auto" else settings.place
+        self.weights = weights
+        if weights is None and settings.room:
+            self.weights = ToyWeights(settings.role, settings.place, settings.room)
 
     @property
     def fingerprint(self) -> str:
-        undeciding = {"batch_size", "delay", "device", "fails_on", "memory"}
+        undeciding = {"batch_size", "delay", "device", "fails_on", "memory", "room"}
         choices = self.settings.model_dump(exclude=undeciding)
         return digest("toy", *sorted(choices.items()), self.batch_size).hex()
 
     def resized(self, batch_size: int) -> ToyPlayer:
-        player = ToyPlayer(self.settings, batch_size)
+        player = ToyPlayer(self.settings, batch_size, self.weights)
         player.budget = self.budget
         return player
 
@@ -80,6 +114,8 @@ class ToyPlayer:
 
     def play(self, inputs: Sequence[Any], seeds: Sequence[int]) -> list[Output | Failure]:
         assert 0 < len(inputs) <= self.batch_size
+        if self.weights is not None:
+            self.weights.move_in()
         if self.batch_size > self.settings.memory:
             raise MemoryError(f"no memory for {self.batch_size} inputs")
         time.sleep(self.settings.delay)
@@ -93,11 +129,11 @@ class ToyPlayer:
         number %= self.settings.variety
         if self.role is Role.GENERATOR:
             colour = tuple(hashlib.sha256(str(number).encode()).digest()[:3])
-            reading = self.reader.read(told) if self.reader else Reading(len(told.split()), 0, "")
-            return Output(Image.new("RGB", (8, 8), colour), *reading)
+            readings = self.reader.read(told) if self.reader else (Reading(len(told.split())),)
+            return Output(Image.new("RGB", (8, 8), colour), readings)
         words = [WORDS[(number >> shift) % len(WORDS)] for shift in (0, 4, 8)]
         text = f"A {words[0]} {words[1]} {words[2]}.{self.settings.says}"
-        return Output(text, tokens_read=len(text.split()))
+        return Output(text, tokens_written=len(text.split()))
 
     def limits(self) -> dict[str, Any]:
         return {"toy": True, "budget": self.budget}
