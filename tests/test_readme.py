@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import driftloop
 from driftloop.cli import app
+from driftloop.runners import cast_study
 from driftloop.store import open_run
 from driftloop.study import Study
 
@@ -38,7 +39,7 @@ def test_the_code_runs(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len([line for line in code.splitlines() if line]) <= 10
     exec(compile(code, "README.md", "exec"), {})
     with open_run("runs/mine") as run:
-        assert len(run) == toy_study().steps
+        assert len(run) == cast_study(toy_study()).steps
 
 
 def test_the_world_answers_as_the_readme_says(capsys: pytest.CaptureFixture[str]) -> None:

@@ -229,7 +229,7 @@ def test_no_step_is_lost_or_doubled_through_faults(
         assert found.equals(quiet_run)
         with open_run(folder) as run:
             assert run.failures() == []
-            assert len(run) == study(server).steps
+            assert len(run) == cast_study(study(server)).steps
         faults += server.faults.counts.total()
         assert set(server.faults.counts) == set(FAULTS)
     record_property("faults", faults)
@@ -245,7 +245,7 @@ def test_a_run_through_a_server_that_went_away_goes_on(
         while batch := session.ask():
             session.tell(batch, session.play(batch))
     with open_run(tmp_path) as run:
-        assert len(run) < study(server).steps
+        assert len(run) < cast_study(study(server)).steps
         assert run.failures()
     server.faults = Faults()
     driftloop.run(study(server, **changes), tmp_path, progress=False).close()
@@ -261,7 +261,7 @@ def test_a_server_that_is_gone_stops_the_run_and_nothing_is_lost(
     with pytest.raises(ServerError, match=r"has not answered [67] requests in a row .*goes on"):
         driftloop.run(study(server, **changes), folder, progress=False)
     with open_run(folder) as run:
-        assert 0 < len(run) < study(server).steps
+        assert 0 < len(run) < cast_study(study(server)).steps
         # Only those that were out before it was plain that nobody answers.
         assert 6 <= len(run.failures()) <= 16
         assert run.sessions()[-1]["outcome"] == "stopped"
@@ -371,7 +371,7 @@ def test_a_plan_tells_money(server: Server, tmp_path: Path) -> None:
     assert before.money is None
     driftloop.run(load_study(priced), tmp_path, progress=False).close()
     after = make_plan(load_study(priced))
-    calls = study(server).steps / 2
+    calls = cast_study(study(server)).steps / 2
     assert after.money == pytest.approx(calls * 0.04 + calls * (100 * 0.5 + 8 * 2.0) / 1000)
     assert make_plan(load_study(priced), tmp_path).money == 0
 
