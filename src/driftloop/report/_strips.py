@@ -10,7 +10,10 @@ from ._choice import Choice
 from ._gather import Material, Start, Track
 from ._pictures import Album
 
-VERBS = {Role.GENERATOR: "Drawn", Role.CAPTIONER: "Described", Role.WRITER: "Written"}
+VERBS = {
+    Role.GENERATOR: "Drawn", Role.CAPTIONER: "Described", Role.EDITOR: "Edited",
+    Role.WRITER: "Written",
+}  # fmt: skip
 
 
 class Frame(NamedTuple):
@@ -133,7 +136,7 @@ def _notes(row: dict[str, Any]) -> list[str]:
 
 
 def _fact(row: dict[str, Any]) -> tuple[str, str]:
-    drawn = row["role"] == Role.GENERATOR
+    drawn = Role(row["role"]).writes == "image"
     parts = ["seed not known" if row["seed"] is None else f"seed {row['seed']}"]
     if row["tokens_read"] is not None:
         parts.append(f"{'read' if drawn else 'wrote'} {row['tokens_read']} tokens")
