@@ -93,7 +93,10 @@ def check_task(task: Task, pipeline: str, path: str) -> None:
     if task == "text-to-image":
         return  # Said by what loads it.
     try:
-        _class_for(task, pipeline)
+        import transformers  # noqa: F401  (as below)
+
+        with _torch.quietly():
+            _class_for(task, pipeline)
     except ImportError:
         return  # Loading says what to install.
     except ValueError as error:
