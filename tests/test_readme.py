@@ -24,10 +24,11 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_study_is_well_formed() -> None:
-    (text,) = blocks("toml")
-    data = tomllib.loads(text)
-    data["prompts"] = ["a ship"]
-    assert len(Study.model_validate(data).expanded_arms()) == 3
+    text, more = blocks("toml")
+    for whole, arms in ((text, 3), (f"{text}\n{more}", 4)):
+        data = tomllib.loads(whole)
+        data["prompts"] = ["a ship"]
+        assert len(Study.model_validate(data).expanded_arms()) == arms
 
 
 @pytest.mark.parametrize("number", range(2))
