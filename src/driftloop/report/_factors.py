@@ -12,7 +12,7 @@ from ._gather import Material, model_of
 FREE = "free"
 """What a setting that an arm leaves out is called."""
 NOBODY = "none"
-"""Who plays a role that an arm does not have."""
+"""Who plays a role that an arm does not have, and what is set of a model that it does not have."""
 CONTROLS = "controls"
 
 
@@ -74,9 +74,14 @@ def is_control(study: Study | None, player: str) -> bool:
 
 def _describe(study: Study, arm: PlayedArm, roles: dict[str, Role]) -> dict[str, str]:
     row: dict[str, str] = {}
-    swept = {
-        key for other in study.expanded_arms() for part in other.settings.values() for key in part
-    }
+    swept: dict[str, set[str]] = {}
+    for model, key in (
+        (model, key)
+        for other in study.expanded_arms()
+        for model, part in other.settings.items()
+        for key in part
+    ):
+        swept.setdefault(key, set()).add(model)
     for role in Role:
         models = [name for name in arm.models if roles.get(name) == role]
         if not models:
@@ -90,6 +95,9 @@ def _describe(study: Study, arm: PlayedArm, roles: dict[str, Role]) -> dict[str,
             if any(value is not None for value in values):
                 told = " + ".join(_say(value) for value in values)
                 row[key] = told if key not in row else f"{row[key]}, {told}"
+    for key in swept.keys() - row.keys():
+        if swept[key].isdisjoint(arm.models):
+            row[key] = NOBODY
     return row
 
 

@@ -9,7 +9,7 @@ from ..measures import Curve
 from ..steps import Kind
 from ._assess import Drift, Repeats
 from ._gather import Material
-from ._phrases import count
+from ._phrases import count, number
 from .figures._chart import describe
 
 
@@ -29,6 +29,9 @@ def say_what(material: Material) -> str:
         sentence += f", {count(material.twins, 'time')} each with different random numbers"
     if len(material.arms) > 1:
         sentence += f", in {count(len(material.arms), 'arm')}"
+    silent = sum("text" not in kinds for kinds in material.kinds_of.values())
+    if "text" in material.kinds and silent:
+        sentence += f", {number(silent)} of them without captions"
     made = sum(picture is not None for track in material.tracks for picture in track.pictures)
     said = "no pictures" if material.kinds == {"text"} else count(made, "picture")
     return f"{sentence}: {count(len(material.tracks), 'trajectory')}, {said}."
