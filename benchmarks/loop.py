@@ -36,9 +36,9 @@ def plain_loop(study: Study, players: dict[str, Player], folder: Path) -> float:
     for prompt in study.prompts:
         for twin in range(study.twins):
             value = prompt.text
-            for step in range(study.rounds * 2):
-                player = singles[network[step % len(network)]]
-                number = seed(study.seed, str(prompt.text), twin, step // 2 + 1, player.role)
+            for step in range(network.steps(study.rounds)):
+                player, round = singles[network.at(step).player], network.round(step)
+                number = seed(study.seed, str(prompt.text), twin, round, player.role)
                 (outcome,) = player.play([value], [number])
                 if isinstance(outcome, Failure):
                     raise RuntimeError(outcome.reason)

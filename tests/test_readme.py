@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import driftloop
 from driftloop.cli import app
+from driftloop.runners import cast_study
 from driftloop.store import open_run
 from driftloop.study import Study
 
@@ -23,10 +24,11 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_study_is_well_formed() -> None:
-    (text,) = blocks("toml")
-    data = tomllib.loads(text)
-    data["prompts"] = ["a ship"]
-    assert len(Study.model_validate(data).expanded_arms()) == 3
+    text, more = blocks("toml")
+    for whole, arms in ((text, 3), (f"{text}\n{more}", 4)):
+        data = tomllib.loads(whole)
+        data["prompts"] = ["a ship"]
+        assert len(Study.model_validate(data).expanded_arms()) == arms
 
 
 @pytest.mark.parametrize("number", range(2))
@@ -38,7 +40,7 @@ def test_the_code_runs(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len([line for line in code.splitlines() if line]) <= 10
     exec(compile(code, "README.md", "exec"), {})
     with open_run("runs/mine") as run:
-        assert len(run) == toy_study().steps
+        assert len(run) == cast_study(toy_study()).steps
 
 
 def test_the_world_answers_as_the_readme_says(capsys: pytest.CaptureFixture[str]) -> None:

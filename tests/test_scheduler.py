@@ -10,13 +10,37 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftloop.scheduler import Course, Played, Scheduler, Seat
-from driftloop.seeds import digest
-from driftloop.steps import Call, Content, Failure, Output, Role, Step, Trajectory
+from driftloop.seeds import digest, seed
+from driftloop.steps import (
+    Call,
+    Content,
+    Failure,
+    Network,
+    Output,
+    Place,
+    Role,
+    Step,
+    Trajectory,
+)
 
+ROLES = {
+    "draw": Role.GENERATOR, "look": Role.CAPTIONER, "other": Role.CAPTIONER, "edit": Role.EDITOR,
+}  # fmt: skip
 SEATS = {
-    "draw": Seat("draw", Role.GENERATOR, "d1", 3),
-    "look": Seat("look", Role.CAPTIONER, "l1", 5),
+    "draw": Seat("draw", "d1", 3),
+    "look": Seat("look", "l1", 5),
+    "edit": Seat("edit", "e1", 4),
 }
+
+
+def places(*players: str) -> tuple[Place, ...]:
+    return tuple(Place(player, ROLES[player]) for player in players)
+
+
+USUAL = Network(places("draw", "look"))
+ALONE = Network(places("edit"), opening=places("draw"))
+GOLDEN = "72a60daca1a3f4a72312560125c47463"
+"""Of two trajectories of 20 rounds of the usual network."""
 
 
 def answer(call: Call) -> Output:
@@ -24,9 +48,9 @@ def answer(call: Call) -> Output:
     return Output(digest(call.key).hex()[:3])
 
 
-def courses(arms: dict[str, tuple[str, ...]], prompts: int, twins: int, steps: int) -> list[Course]:
+def courses(arms: dict[str, Network], prompts: int, twins: int, rounds: int) -> list[Course]:
     return [
-        Course(Trajectory(arm, f"p{p}", t), Content("text", f"prompt {p}"), network, steps)
+        Course(Trajectory(arm, f"p{p}", t), Content("text", f"prompt {p}"), network, rounds)
         for arm, network in arms.items()
         for p in range(prompts)
         for t in range(twins)
@@ -51,14 +75,14 @@ def reference(course: Course, seed: int) -> list[str]:
 @given(
     prompts=st.integers(1, 6),
     twins=st.integers(1, 3),
-    steps=st.integers(1, 9),
+    rounds=st.integers(1, 5),
     dice=st.randoms(use_true_random=False),
     kept=st.floats(0, 1),
 )
 def test_any_order_any_interruption_gives_the_same_steps(
-    prompts: int, twins: int, steps: int, dice: random.Random, kept: float
+    prompts: int, twins: int, rounds: int, dice: random.Random, kept: float
 ) -> None:
-    todo = courses({"a": ("draw", "look"), "b": ("draw", "look")}, prompts, twins, steps)
+    todo = courses({"a": USUAL, "b": USUAL, "c": ALONE}, prompts, twins, rounds)
     expected = {
         (course.trajectory, index): key
         for course in todo
@@ -72,7 +96,7 @@ def test_any_order_any_interruption_gives_the_same_steps(
     stored += first.collect()
     out = []
     while not first.done and dice.random() < kept:
-        if (batch := first.ask(*dice.choice([["draw"], ["look"], []]))) is not None:
+        if (batch := first.ask(*dice.choice([["draw"], ["look"], ["edit"], []]))) is not None:
             out.append(batch)
         if out and dice.random() < 0.5:
             batch = out.pop(dice.randrange(len(out)))
@@ -97,9 +121,9 @@ def test_any_order_any_interruption_gives_the_same_steps(
 
 
 def test_arms_that_agree_are_computed_once() -> None:
-    seats = {**SEATS, "other": Seat("other", Role.CAPTIONER, "o1", 5)}
-    arms = {"a": ("draw", "look"), "b": ("draw", "look"), "c": ("draw", "other")}
-    scheduler = Scheduler(seed=1, courses=courses(arms, 4, 2, 10), seats=seats)
+    seats = {**SEATS, "other": Seat("other", "o1", 5)}
+    arms = {"a": USUAL, "b": USUAL, "c": Network(places("draw", "other"))}
+    scheduler = Scheduler(seed=1, courses=courses(arms, 4, 2, 5), seats=seats)
     played: list[str] = []
     while batch := scheduler.ask():
         played += [call.key for call in batch.calls]
@@ -114,7 +138,7 @@ def test_arms_that_agree_are_computed_once() -> None:
 
 
 def test_a_failure_stops_its_trajectory_only() -> None:
-    scheduler = Scheduler(seed=1, courses=courses({"a": ("draw", "look")}, 5, 1, 6), seats=SEATS)
+    scheduler = Scheduler(seed=1, courses=courses({"a": USUAL}, 5, 1, 3), seats=SEATS)
     bad = "prompt 2"
     while batch := scheduler.ask():
         scheduler.tell(
@@ -128,7 +152,7 @@ def test_a_failure_stops_its_trajectory_only() -> None:
 
 
 def test_misuse_is_told() -> None:
-    scheduler = Scheduler(seed=1, courses=courses({"a": ("draw", "look")}, 2, 1, 2), seats=SEATS)
+    scheduler = Scheduler(seed=1, courses=courses({"a": USUAL}, 2, 1, 1), seats=SEATS)
     batch = scheduler.ask()
     assert batch is not None
     with pytest.raises(ValueError, match="1 outcomes for a batch of 2"):
@@ -139,7 +163,7 @@ def test_misuse_is_told() -> None:
 
 
 def test_steps_beyond_a_gap_are_played_again() -> None:
-    (course,) = courses({"a": ("draw", "look")}, 1, 1, 6)
+    (course,) = courses({"a": USUAL}, 1, 1, 3)
     scheduler = Scheduler(seed=11, courses=[course], seats=SEATS)
     steps, outputs = [], {}
     while batch := scheduler.ask():
@@ -153,18 +177,65 @@ def test_steps_beyond_a_gap_are_played_again() -> None:
     ]
     again = Scheduler(seed=11, courses=[course], seats=SEATS, played=kept)
     assert again.steps_done == 2
-    assert again.waiting() == {"draw": 1, "look": 0}
+    assert again.waiting() == {"draw": 1, "look": 0, "edit": 0}
 
 
 def test_a_hundred_thousand_trajectories_are_quick() -> None:
     started = time.perf_counter()
-    seats = {name: Seat(name, seat.role, name, 64) for name, seat in SEATS.items()}
-    scheduler = Scheduler(
-        seed=1, courses=courses({"a": ("draw", "look")}, 50_000, 2, 2), seats=seats
-    )
+    seats = {name: Seat(name, name, 64) for name in SEATS}
+    scheduler = Scheduler(seed=1, courses=courses({"a": USUAL}, 50_000, 2, 1), seats=seats)
     while batch := scheduler.ask():
         scheduler.tell(batch, [answer(call) for call in batch.calls])
         scheduler.collect()
     assert scheduler.steps_done == 200_000
     # Generous: it guards against quadratic growth, it measures nothing.
     assert time.perf_counter() - started < 120
+
+
+def played_alone(*todo: Course, seats: dict[str, Seat] = SEATS) -> list[Step]:
+    scheduler, steps = Scheduler(seed=11, courses=todo, seats=seats), []
+    while batch := scheduler.ask():
+        scheduler.tell(batch, [answer(call) for call in batch.calls])
+        steps += scheduler.collect()
+    return steps
+
+
+def test_rounds_seeds_and_keys_are_what_they_always_were() -> None:
+    # Else runs that exist could not go on.
+    todo = [
+        Course(Trajectory("a", "p", twin), Content("text", "a ship at sea"), USUAL, 20)
+        for twin in (0, 1)
+    ]
+    facts = sorted(
+        (s.trajectory.twin, s.index, s.round, s.role.value, s.call.seed, s.call.key)
+        for s in played_alone(*todo)
+    )
+    assert digest(*(fact for row in facts for fact in row)).hex() == GOLDEN
+
+
+def test_an_opening_shares_its_round_with_arms_that_begin_alike() -> None:
+    todo = courses({"usual": USUAL, "alone": ALONE}, 3, 2, 4)
+    steps = played_alone(*todo)
+    first = {
+        arm: {step.call.key for step in steps if step.trajectory.arm == arm and step.index == 0}
+        for arm in ("usual", "alone")
+    }
+    assert first["usual"] == first["alone"]
+    assert len(first["alone"]) == 6
+    drawn = [step for step in steps if step.role is Role.GENERATOR and step.outcome is not None]
+    assert len(drawn) == 6 * 4
+    edited = [step for step in steps if step.role is Role.EDITOR]
+    assert len(edited) == 6 * 3
+    for step in edited:
+        prompt, twin = f"prompt {step.trajectory.prompt[1:]}", step.trajectory.twin
+        assert step.call.seed == seed(11, prompt, twin, step.index + 1, "editor")
+        assert step.round == step.index + 1
+
+
+def test_no_two_steps_of_a_trajectory_share_a_seed() -> None:
+    network = Network(
+        places("draw", "edit", "look"), opening=places("draw", "edit", "edit", "look")
+    )
+    (course,) = courses({"a": network}, 1, 1, 9)
+    seeds = [step.call.seed for step in played_alone(course)]
+    assert len(set(seeds)) == len(seeds) == network.steps(9)

@@ -16,6 +16,7 @@ from driftloop.errors import StudyError
 from driftloop.postcards import bundled_names
 from driftloop.prompts import load_prompts, shipped
 from driftloop.runners import cast_study
+from driftloop.steps import Network, Place, Role
 from driftloop.study import Study, load_study, shipped_studies
 
 BASE = """
@@ -27,6 +28,9 @@ role = "generator"
 [models.look]
 backend = "toy"
 role = "captioner"
+[models.edit]
+backend = "toy"
+role = "editor"
 [[arms]]
 name = "autonomous"
 network = ["draw", "look"]
@@ -55,10 +59,27 @@ MALFORMED: dict[str, tuple[str, str, list[str]]] = {
         'role = "generator"', 'role = "generator"\npath = "nowhere"',
         ["models.draw.path", "nowhere"],
     ),
-    "roles do not alternate": ('["draw", "look"]', '["draw", "draw"]', ["network", "alternate"]),
-    "odd network": ('["draw", "look"]', '["draw", "look", "draw"]', ["network", "alternate"]),
+    "a picture for whom takes a text": (
+        '["draw", "look"]', '["draw", "draw"]',
+        ["network", "draw takes a text", "draw (generator) → draw"],
+    ),
+    "a text for whom takes a picture": (
+        '["draw", "look"]', '["edit"]\nopening = ["draw", "look"]',
+        ["edit takes a picture", "opening: draw (generator) → look (captioner)"],
+    ),
+    "an editor at the start, text prompt": (
+        '["draw", "look"]', '["edit"]',
+        ["the editor edit", "takes a picture", "let a generator open it"],
+    ),
+    "a text into a cycle of pictures": (
+        '["draw", "look"]', '["edit", "look"]', ["look gives a text and edit takes a picture"],
+    ),
+    "no such model in an opening": (
+        '["draw", "look"]', '["edit"]\nopening = ["drow"]', ["'drow'", "'draw'"],
+    ),
+        "odd network": ('["draw", "look"]', '["draw", "look", "draw"]', ["network", "last one"]),
     "captioner first, text prompt": (
-        '["draw", "look"]', '["look", "draw"]', ["takes image", "'a-ship-at-sea"],
+        '["draw", "look"]', '["look", "draw"]', ["takes a picture", "'a-ship-at-sea", "opening = "],
     ),
     "empty network": ('["draw", "look"]', "[]", ["arms[0].network", "at least 1"]),
     "empty prompt": ("a ship at sea", "  ", ["prompts[0]", "empty"]),
@@ -108,7 +129,9 @@ def test_the_base_is_well_formed(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(BASE, "utf-8")
     casting = cast_study(load_study(file), str(file))
-    assert casting.networks == {"autonomous": ("draw", "look")}
+    assert casting.networks == {
+        "autonomous": Network((Place("draw", Role.GENERATOR), Place("look", Role.CAPTIONER)))
+    }
 
 
 def test_no_such_file() -> None:
@@ -152,18 +175,53 @@ def test_a_list_in_a_network_is_an_arm_with_each_of_its_models() -> None:
     study = load_study(data)
     casting = cast_study(study)
     # What is set or swept of a model makes arms of those networks only that it plays in.
-    assert casting.networks == {
-        "swap [draw + look]": ("draw", "look"),
-        "swap [draw + tell, tell.variety=2]": ("draw", "tell [variety=2]"),
-        "swap [draw + tell, tell.variety=3]": ("draw", "tell [variety=3]"),
-        "swap [paint + look]": ("paint [window=5]", "look"),
-        "swap [paint + tell, tell.variety=2]": ("paint [window=5]", "tell [variety=2]"),
-        "swap [paint + tell, tell.variety=3]": ("paint [window=5]", "tell [variety=3]"),
+    networks = {
+        name: [place.player for place in network.cycle]
+        for name, network in casting.networks.items()
+    }
+    assert networks == {
+        "swap [draw + look]": ["draw", "look"],
+        "swap [draw + tell, tell.variety=2]": ["draw", "tell [variety=2]"],
+        "swap [draw + tell, tell.variety=3]": ["draw", "tell [variety=3]"],
+        "swap [paint + look]": ["paint [window=5]", "look"],
+        "swap [paint + tell, tell.variety=2]": ["paint [window=5]", "tell [variety=2]"],
+        "swap [paint + tell, tell.variety=3]": ["paint [window=5]", "tell [variety=3]"],
     }
     assert study.trajectories == 6 * 4 * 2
     data["arms"][0]["network"][1] = []
     with pytest.raises(StudyError, match="'swap': network: an empty list names no model"):
         load_study(data)
+
+
+def test_an_opening_is_a_part_of_what_an_arm_is() -> None:
+    data = toy_data()
+    data["models"]["edit"] = {"backend": "toy", "role": "editor"}
+    data["models"]["paint"] = {**data["models"]["draw"], "variety": 9}
+    data["arms"].append(
+        {
+            "name": "alone",
+            "opening": [["draw", "paint"]],
+            "network": ["edit"],
+            "sweep": {"edit.variety": [3]},
+        }
+    )
+    study = load_study(data)
+    casting = cast_study(study)
+    edit = Place("edit [variety=3]", Role.EDITOR)
+    assert casting.networks["alone [paint + edit, edit.variety=3]"] == Network(
+        (edit,), opening=(Place("paint", Role.GENERATOR),)
+    )
+    # Two steps a round of the usual network, one of the others.
+    assert casting.steps == 4 * 2 * study.rounds * (2 + 1 + 1)
+    assert Study.model_validate(json.loads(study.model_dump_json(exclude_unset=True))) == study
+    fixed = {"name": "alone", "opening": ["draw"], "network": ["edit"]}
+    data["arms"][1] = fixed
+    before = load_study(data)
+    data["arms"][1] = {**fixed, "opening": ["paint"]}
+    assert load_study(data).conflicts(before) == [
+        "arm 'alone' has another opening, network or other settings"
+    ]
+    assert "opening" not in toy_study().model_dump_json(), "old studies keep their digest"
 
 
 def test_relative_prompt_files(tmp_path: Path) -> None:

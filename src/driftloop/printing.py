@@ -141,7 +141,7 @@ def print_check(found: ModelCheck) -> None:
         f"{verdict.verdict}: {verdict.different} of {verdict.compared} answers differ in other "
         f"company (largest {verdict.largest:.3g}) at micro-batch {found.batch_size}",
     )
-    unit = "of 255 levels on average" if found.role == "generator" else "(1: another caption)"
+    unit = "of 255 levels on average" if found.role.writes == "image" else "(1: another caption)"
     table.add_row(
         "between batch sizes", f"1 and {found.batch_size}: {found.across_sizes:.3g} {unit}"
     )

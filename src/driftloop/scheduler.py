@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .seeds import seed
-from .steps import Batch, Call, Content, Failure, Output, Role, Step, Trajectory
+from .steps import Batch, Call, Content, Failure, Network, Output, Step, Trajectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,6 @@ class Seat:
     """A player as the scheduler sees it."""
 
     model: str
-    role: Role
     fingerprint: str
     batch_size: int
 
@@ -37,10 +36,15 @@ class Course:
 
     trajectory: Trajectory
     start: Content
-    network: tuple[str, ...]
-    """Names of seats, cycled through."""
-    steps: int
-    """Steps in all, those already played included."""
+    network: Network
+    """Its players are seats."""
+    rounds: int
+    """Rounds in all, those already played included."""
+
+    @property
+    def steps(self) -> int:
+        """Steps in all."""
+        return self.network.steps(self.rounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,8 @@ class Scheduler:
         self._batches = 0
         self.steps_total = sum(course.steps for course in self._courses.values())
         """Steps that the courses ask for."""
+        self.rounds_total = sum(course.rounds for course in self._courses.values())
+        """Rounds that the courses ask for."""
         self.steps_done = 0
         """Steps played, by this scheduler or before it."""
         self.failed: dict[Trajectory, Failure] = {}
@@ -101,8 +107,8 @@ class Scheduler:
             histories.setdefault(step.trajectory, {})[step.index] = step
         for trajectory, course in self._courses.items():
             history = histories.get(trajectory, {})
-            index, last = 0, course.start
-            while index < course.steps and index in history:
+            index, last, steps = 0, course.start, course.steps
+            while index < steps and index in history:
                 last = history[index].output
                 index += 1
             self.steps_done += index
@@ -177,7 +183,8 @@ class Scheduler:
     def _advance(self, trajectory: Trajectory, index: int, last: Content) -> None:
         """Queue the trajectory's next call, or walk on where its outcome is known already."""
         course = self._courses[trajectory]
-        while index < course.steps:
+        steps = course.steps
+        while index < steps:
             call = self._call(course, index, last)
             key = call.key
             known = self._outcomes.get(key)
@@ -193,13 +200,13 @@ class Scheduler:
             index, last = index + 1, known
 
     def _call(self, course: Course, index: int, last: Content) -> Call:
-        seat = self._seats[course.network[index % len(course.network)]]
-        trajectory = course.trajectory
-        value = seed(self._seed, course.start.value, trajectory.twin, index // 2 + 1, seat.role)
+        place, round = course.network.at(index), course.network.round(index)
+        seat = self._seats[place.player]
+        value = seed(self._seed, course.start.value, course.trajectory.twin, round, place.role)
         return Call(seat.model, seat.fingerprint, last, value)
 
     def _step(
         self, trajectory: Trajectory, index: int, call: Call, outcome: Output | Failure | None
     ) -> Step:
-        role = self._seats[call.model].role
-        return Step(trajectory, index, index // 2 + 1, role, call, outcome)
+        network = self._courses[trajectory].network
+        return Step(trajectory, index, network.round(index), network.at(index).role, call, outcome)

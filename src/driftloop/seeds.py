@@ -32,7 +32,7 @@ def seed(root: int, prompt: str, twin: int, round: int, role: str) -> int:
         prompt: The content of the prompt (its text, or the digest of its image).
         twin: Which twin, from 0.
         round: Which round, from 1.
-        role: The role that plays, ``"generator"`` or ``"captioner"``.
+        role: The role that plays, e.g. ``"generator"``; it plays once a round.
 
     Returns:
         An integer in ``[0, 2**63)``.

@@ -9,6 +9,7 @@ is None.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -27,18 +28,20 @@ class Role(StrEnum):
 
     GENERATOR = "generator"
     CAPTIONER = "captioner"
+    EDITOR = "editor"
+    """Image to image: of networks that go on without a text."""
     WRITER = "writer"
     """Of a chain of texts alone, where language models play telephone; none ships."""
 
     @property
     def reads(self) -> Kind:
         """What the role takes."""
-        return "image" if self is Role.CAPTIONER else "text"
+        return "image" if self in {Role.CAPTIONER, Role.EDITOR} else "text"
 
     @property
     def writes(self) -> Kind:
         """What the role gives."""
-        return "image" if self is Role.GENERATOR else "text"
+        return "image" if self in {Role.GENERATOR, Role.EDITOR} else "text"
 
 
 class Content(NamedTuple):
@@ -55,6 +58,86 @@ class Trajectory(NamedTuple):
     prompt: str
     """The prompt's id."""
     twin: int
+
+
+class Place(NamedTuple):
+    """One player's turn in a network."""
+
+    player: str
+    role: Role
+
+
+@dataclass(frozen=True)
+class Network:
+    """Who plays at each step of a trajectory, and which steps are a round.
+
+    A *round* begins with the opening, with every turn of the cycle, and where a role comes up that
+    has played in the round already. No role plays twice in it, so that round and role name a step.
+
+    >>> draw, look = Place("sdxl", Role.GENERATOR), Place("llava", Role.CAPTIONER)
+    >>> usual = Network((draw, look))
+    >>> [usual.round(step) for step in range(6)]
+    [1, 1, 2, 2, 3, 3]
+    >>> alone = Network((Place("repaint", Role.EDITOR),), opening=(draw,))
+    >>> [(alone.at(step).player, alone.round(step)) for step in range(3)]
+    [('sdxl', 1), ('repaint', 2), ('repaint', 3)]
+    """
+
+    cycle: tuple[Place, ...]
+    """Turns that are taken again and again, one at least."""
+    opening: tuple[Place, ...] = ()
+    """Turns that come before, once."""
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The opening's and the cycle's."""
+        return self.opening + self.cycle
+
+    def at(self, step: int) -> Place:
+        """Who plays at a step, from 0."""
+        before = len(self.opening)
+        return self.opening[step] if step < before else self.cycle[(step - before) % self._turn]
+
+    def round(self, step: int) -> int:
+        """The round of a step, from 1."""
+        before = len(self.opening)
+        if step < before:
+            return self._opening_rounds[step]
+        turn, place = divmod(step - before, self._turn)
+        return self._opening_rounds[-1] + turn * self._cycle_rounds[-1] + self._cycle_rounds[place]
+
+    def steps(self, rounds: int) -> int:
+        """How many steps so many rounds are."""
+        first = self._opening_rounds[-1]
+        if rounds <= first:
+            return bisect_right(self._opening_rounds[:-1], rounds)
+        turns, rest = divmod(rounds - first, self._cycle_rounds[-1])
+        return len(self.opening) + turns * self._turn + bisect_right(self._cycle_rounds, rest)
+
+    @cached_property
+    def _turn(self) -> int:
+        return len(self.cycle)
+
+    @cached_property
+    def _cycle_rounds(self) -> list[int]:
+        return _rounds(self.cycle)
+
+    @cached_property
+    def _opening_rounds(self) -> list[int]:
+        """The round of each of its steps, and then how many there are in all."""
+        rounds = _rounds(self.opening)
+        return [*rounds, max(rounds, default=0)]
+
+
+def _rounds(places: Iterable[Place]) -> list[int]:
+    rounds: list[int] = []
+    number, played = 1, set[Role]()
+    for _, role in places:
+        if role in played:
+            number, played = number + 1, set()
+        played.add(role)
+        rounds.append(number)
+    return rounds
 
 
 def image_digest(image: Image.Image) -> str:
@@ -136,9 +219,9 @@ class Step:
 
     trajectory: Trajectory
     index: int
-    """Position in the trajectory, from 0; two steps make a round in the usual network."""
+    """Position in the trajectory, from 0."""
     round: int
-    """From 1."""
+    """From 1, see :class:`Network`."""
     role: Role
     call: Call
     outcome: Output | Failure | None

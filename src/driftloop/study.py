@@ -7,8 +7,8 @@
 ...                "look": {"backend": "transformers", "path": "bundled:postcard-llava"}},
 ...     "arms": [{"name": "autonomous", "network": ["draw", "look"]}],
 ... })
->>> study.steps
-6
+>>> study.trajectories
+1
 """
 
 from __future__ import annotations
@@ -30,7 +30,12 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+ -]*$", max_lengt
 Setting = str | int | float | bool | None
 Overlong = Literal["cut", "budget", "error"]
 
-MAX_TRAJECTORIES = 10_000_000
+MAX_ROUNDS = 500_000_000
+"""Of all trajectories together."""
+
+
+def _nothing(value: object) -> bool:
+    return not value
 
 
 class ModelSpec(BaseModel):
@@ -56,6 +61,10 @@ class Arm(BaseModel):
     network: Annotated[list[str | list[str]], Field(min_length=1)]
     """Names of models in the order of play, then again from the first. A list in a place stands for
     an arm with each of its models there: ``[["sdxl", "flux"], ["llava", "blip"]]`` is four arms."""
+    opening: Annotated[list[str | list[str]], Field(exclude_if=_nothing)] = []
+    """Names of models that play once, before the network goes round; places as in ``network``.
+    ``opening = ["sdxl"]`` before ``network = ["repaint"]`` draws the prompt, and from then on
+    pictures are made of pictures."""
     settings: dict[str, dict[str, Setting]] = {}
     """Settings of single models in this arm, e.g. ``{ llava = { temperature = 1.2 } }``."""
     sweep: dict[str, Annotated[list[Setting], Field(min_length=1)]] = {}
@@ -64,12 +73,13 @@ class Arm(BaseModel):
 
     @property
     def places(self) -> list[list[str]]:
-        """The models that may play at each place of the network."""
-        return [[place] if isinstance(place, str) else place for place in self.network]
+        """The models that may play at each place of the opening, then of the network."""
+        places = self.opening + self.network
+        return [[place] if isinstance(place, str) else place for place in places]
 
     @property
     def models(self) -> list[str]:
-        """All models that play in some of its networks."""
+        """All models that play in some of its openings and networks."""
         return list(dict.fromkeys(itertools.chain(*self.places)))
 
 
@@ -77,8 +87,14 @@ class PlayedArm(NamedTuple):
     """One of the arms that an :class:`Arm` stands for, with its choices made."""
 
     name: str
+    opening: list[str]
     network: list[str]
     settings: dict[str, dict[str, Setting]]
+
+    @property
+    def models(self) -> list[str]:
+        """The models of its opening, then of its network."""
+        return self.opening + self.network
 
 
 class Study(BaseModel):
@@ -91,7 +107,8 @@ class Study(BaseModel):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """The root of every seed."""
     rounds: Annotated[int, Field(ge=1, le=1_000_000)]
-    """Rounds a trajectory: one image and the caption of it each."""
+    """Rounds a trajectory: in the usual network one image and the caption of it each. No role plays
+    twice in a round, and a turn of the network begins one."""
     twins: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """Trajectories that share an arm and a prompt and differ in their seeds only."""
     overlong: Overlong = "cut"
@@ -135,22 +152,23 @@ class Study(BaseModel):
                 raise ValueError(
                     f"arms: '{arm.name}' sets '{min(unused)}', which is not in its network"
                 )
-        if self.steps > MAX_TRAJECTORIES * 100:
+        if self.trajectories * self.rounds > MAX_ROUNDS:
             raise ValueError(
-                f"the study asks for {self.steps:,} steps: more than any machine plays"
+                f"the study asks for {self.trajectories:,} trajectories of {self.rounds:,} rounds: "
+                f"more than any machine plays"
             )
         return self
 
     def expanded_arms(self) -> list[PlayedArm]:
-        """The arms with their choices written out: one network each, and no sweep.
+        """The arms with their choices written out: one opening and network each, and no sweep.
 
         An arm is named by what was chosen: ``swap [sdxl + llava]``, ``warm [llava.temperature=1]``.
         """
         return [
-            _chosen(arm, list(network), dict(zip(sweep, values, strict=True)))
+            _chosen(arm, list(models), dict(zip(sweep, values, strict=True)))
             for arm in self.arms
-            for network in itertools.product(*arm.places)
-            for sweep in [[key for key in arm.sweep if key.split(".")[0] in network]]
+            for models in itertools.product(*arm.places)
+            for sweep in [[key for key in arm.sweep if key.split(".")[0] in models]]
             for values in itertools.product(*(arm.sweep[key] for key in sweep))
         ]
 
@@ -158,11 +176,6 @@ class Study(BaseModel):
     def trajectories(self) -> int:
         """How many trajectories the study asks for."""
         return len(self.expanded_arms()) * len(self.prompts) * self.twins
-
-    @property
-    def steps(self) -> int:
-        """How many steps the study asks for, two a round."""
-        return self.trajectories * self.rounds * 2
 
     def digest(self) -> str:
         """Hash of everything the study says."""
@@ -186,23 +199,24 @@ class Study(BaseModel):
         for arm in self.expanded_arms():
             old = theirs.get(arm.name)
             if old and arm != old:
-                found.append(f"arm '{arm.name}' has another network or other settings")
+                found.append(f"arm '{arm.name}' has another opening, network or other settings")
         if not found and not (theirs.keys() & {arm.name for arm in self.expanded_arms()}):
             found.append(f"no arm in common (it has {', '.join(sorted(theirs))})")
         return sorted(found)
 
 
-def _chosen(arm: Arm, network: list[str], swept: dict[str, Setting]) -> PlayedArm:
-    """An arm with one network and one value of each setting that is swept."""
-    settings = {model: dict(of) for model, of in arm.settings.items() if model in network}
+def _chosen(arm: Arm, models: list[str], swept: dict[str, Setting]) -> PlayedArm:
+    """An arm with one model in each place and one value of each setting that is swept."""
+    settings = {model: dict(of) for model, of in arm.settings.items() if model in models}
     for key, value in swept.items():
         model, setting = key.split(".")
         settings.setdefault(model, {})[setting] = value
     choices = [f"{key}={value}" for key, value in swept.items()]
     if any(len(place) > 1 for place in arm.places):
-        choices.insert(0, " + ".join(network))
+        choices.insert(0, " + ".join(models))
     name = f"{arm.name} [{', '.join(choices)}]" if choices else arm.name
-    return PlayedArm(name, network, settings)
+    before = len(arm.opening)
+    return PlayedArm(name, models[:before], models[before:], settings)
 
 
 def shipped_studies() -> list[str]:

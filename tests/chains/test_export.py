@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from driftloop_toys.studies import toy_study
+from driftloop_toys.studies import toy_study, without_captioner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -20,6 +20,7 @@ from driftloop.chains import export_run, import_chains
 from driftloop.errors import ChainError, ModelError, StoreError
 from driftloop.steps import Content, Failure, Recorded, Role, Trajectory, image_digest
 from driftloop.store import Run, create_run, examine, open_run
+from driftloop.study import load_study
 
 
 @pytest.fixture
@@ -43,6 +44,15 @@ def test_a_played_run_comes_back(played: Path, tmp_path: Path) -> None:
         assert found.rejected == []
         assert states(found.folder) == states(played)
         assert examine(found.folder) == []
+
+
+def test_pictures_of_pictures_come_back(tmp_path: Path) -> None:
+    driftloop.run(load_study(without_captioner()), tmp_path / "run", progress=False).close()
+    export_run(tmp_path / "run", tmp_path / "t.parquet")
+    found = import_chains(tmp_path / "t.parquet", tmp_path / "back")
+    assert found.rejected == []
+    assert states(found.folder) == states(tmp_path / "run")
+    export_run(tmp_path / "run", tmp_path / "all.gif")
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import driftloop
@@ -13,7 +14,7 @@ from driftloop.models import Fitted, Player, check_invariance, get_backend
 from driftloop.models._reading import PromptReader
 from driftloop.postcards import parse
 from driftloop.runners import Session
-from driftloop.steps import Output, fullest
+from driftloop.steps import Output, Role, fullest
 from driftloop.store import open_run
 from driftloop.study import Study, load_study
 
@@ -75,6 +76,27 @@ def test_a_seed_is_one_picture(generator: Player) -> None:
     a, b, c = (output.reference.value for output in generator.play(prompts, [1, 2, 1]))
     assert a == c
     assert a != b
+
+
+def test_the_generator_edits_with_the_same_weights(generator: Any) -> None:
+    weak, strong = (
+        load("diffusers", path="bundled:postcard-sdxl", task="image-to-image", steps=6,
+             guidance=1, strength=strength, batch_size=2)
+        for strength in (0.2, 0.8)
+    )  # fmt: skip
+    assert weak.pipeline.unet is strong.pipeline.unet is generator.pipeline.unet  # type: ignore[attr-defined]
+    assert weak.role is Role.EDITOR
+    verdict = check_invariance(weak)
+    assert verdict.verdict == "bit-exact", verdict
+    drawn = [output.content for output in generator.play(PROMPTS, [1, 2])]
+    for player, least, most in ((weak, 0, 12), (strong, 4, 120)):
+        edited = player.play(drawn, [1, 2])
+        for before, after in zip(drawn, edited, strict=True):
+            assert isinstance(after, Output)
+            assert after.flags == ()
+            assert (
+                least < np.abs(np.asarray(before, float) - np.asarray(after.content)).mean() < most
+            )
 
 
 def test_what_a_generator_did_not_read_is_recorded(generator: Player) -> None:

@@ -162,7 +162,7 @@ def test_a_plan_tells_money(server: Server, tmp_path: Path) -> None:
     assert before.money is None
     driftloop.run(load_study(priced), tmp_path, progress=False).close()
     after = make_plan(load_study(priced))
-    calls = study(server).steps / 2
+    calls = cast_study(study(server)).steps / 2
     assert after.money == pytest.approx(calls * 0.04 + calls * (100 * 0.5 + 8 * 2.0) / 1000)
     assert make_plan(load_study(priced), tmp_path).money == 0
 

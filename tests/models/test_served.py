@@ -27,6 +27,7 @@ from driftloop_toys.studies import toy_data
 import driftloop
 from driftloop.models import get_backend
 from driftloop.postcards import bundled_path
+from driftloop.runners import cast_study
 from driftloop.store import open_run
 from driftloop.study import load_study
 
@@ -115,7 +116,7 @@ def test_a_loop_through_a_server_is_played_and_played_the_same_again(
         driftloop.run(study, tmp_path / name, progress=False).close()
         with open_run(tmp_path / name) as run:
             assert run.failures() == []
-            assert len(run) == study.steps
+            assert len(run) == cast_study(study).steps
             found.append([row["text"] for row in run.steps().to_pylist()])
     assert found[0] == found[1]
     assert len({text for text in found[0] if text}) > 1

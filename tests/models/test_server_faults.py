@@ -14,6 +14,7 @@ pytest.importorskip("openai")
 
 import driftloop
 from driftloop.errors import ServerError
+from driftloop.runners import cast_study
 from driftloop.steps import Failure, Output
 from driftloop.store import open_run
 
@@ -71,7 +72,7 @@ def test_no_step_is_lost_or_doubled_through_faults(
         assert found.equals(quiet_run)
         with open_run(folder) as run:
             assert run.failures() == []
-            assert len(run) == study(server).steps
+            assert len(run) == cast_study(study(server)).steps
         faults += server.faults.counts.total()
         assert set(server.faults.counts) == set(FAULTS)
     record_property("faults", faults)
@@ -87,7 +88,7 @@ def test_a_run_through_a_server_that_went_away_goes_on(
         while batch := session.ask():
             session.tell(batch, session.play(batch))
     with open_run(tmp_path) as run:
-        assert len(run) < study(server).steps
+        assert len(run) < cast_study(study(server)).steps
         assert run.failures()
     server.faults = Faults()
     driftloop.run(study(server, **changes), tmp_path, progress=False).close()
@@ -104,7 +105,7 @@ def test_a_server_that_is_gone_stops_the_run_and_nothing_is_lost(
     with pytest.raises(ServerError, match=r"has not answered [6-9] requests in a row .*goes on"):
         driftloop.run(study(server, **changes), folder, progress=False)
     with open_run(folder) as run:
-        assert 0 < len(run) < study(server).steps
+        assert 0 < len(run) < cast_study(study(server)).steps
         # Only those that were out before it was plain that nobody answers.
         assert 6 <= len(run.failures()) <= 16
         assert run.sessions()[-1]["outcome"] == "stopped"

@@ -130,11 +130,13 @@ def xl(scheduler: Any, **changes: Any) -> Any:
         tokenizer=words,
         tokenizer_2=words,
         unet=unet(
-            cross_attention_dim=2 * WIDTH,
             addition_embed_type="text_time",
             addition_time_embed_dim=8,
-            projection_class_embeddings_input_dim=6 * 8 + WIDTH,
-            **changes,
+            **{
+                "cross_attention_dim": 2 * WIDTH,
+                "projection_class_embeddings_input_dim": 6 * 8 + WIDTH,
+                **changes,
+            },
         ),
         scheduler=scheduler,
     )

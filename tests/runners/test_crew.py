@@ -17,7 +17,7 @@ from driftloop_toys.studies import toy_data
 
 import driftloop
 from driftloop.errors import ModelError, StudyError
-from driftloop.runners import Overlap, Session, drive
+from driftloop.runners import Overlap, Session, cast_study, drive
 from driftloop.steps import Batch
 from driftloop.store import open_run
 from driftloop.study import Study, load_study
@@ -132,7 +132,7 @@ def test_two_models_play_at_the_same_time(
     with Session(study(device, device), tmp_path / "1") as session:
         watch.start(meet)
         drive(session, overlap=overlap)
-    assert played(tmp_path / "1").num_rows == study().steps
+    assert played(tmp_path / "1").num_rows == cast_study(study()).steps
     assert not both.broken
     assert watch.most == 2
 
@@ -263,7 +263,7 @@ def test_memory_that_does_not_do_for_one_stops_the_run(tmp_path: Path, watch: Wa
         watch.start(never)
         with pytest.raises(ModelError, match="memory does not do"):
             drive(session, overlap="models")
-    assert 0 < played(tmp_path / "1").num_rows < study().steps
+    assert 0 < played(tmp_path / "1").num_rows < cast_study(study()).steps
 
 
 def test_a_second_interrupt_waits_for_nobody(

@@ -91,7 +91,7 @@ def test_memory_that_stays_away_stops_the_run_and_loses_nothing(tmp_path: Path) 
         with pytest.raises(ModelError, match="free memory and play again"):
             play(session)
     with open_run(tmp_path / "tight") as run:
-        assert 0 < len(run) < study().steps
+        assert 0 < len(run) < cast_study(study()).steps
         assert run.failures() == []
     driftloop.run(study(batch_size=3), tmp_path / "tight", progress=False).close()
     assert played(tmp_path / "tight").equals(played(tmp_path / "plain"))

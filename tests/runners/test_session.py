@@ -19,7 +19,7 @@ from PIL import Image
 import driftloop
 from driftloop.errors import ModelError, StoreError, StudyError
 from driftloop.models import get_backend
-from driftloop.runners import Session
+from driftloop.runners import Session, cast_study
 from driftloop.store import open_run
 from driftloop.study import load_study
 
@@ -39,7 +39,7 @@ def play(study: Any, folder: Path) -> pa.Table:
 
 def test_twice_is_the_same(tmp_path: Path) -> None:
     one, other = play(toy_study(), tmp_path / "1"), play(toy_study(), tmp_path / "2")
-    assert one.num_rows == toy_study().steps
+    assert one.num_rows == cast_study(toy_study()).steps
     assert one.equals(other)
 
 
@@ -98,7 +98,7 @@ def test_an_arm_that_agrees_with_an_old_one_plays_nothing(tmp_path: Path) -> Non
     with Session(toy_study(arms=[*toy_data()["arms"], arm]), tmp_path / "1") as session:
         assert session.ask() is None
         assert session.scheduler.done
-    assert played(tmp_path / "1").num_rows == 2 * toy_study().steps
+    assert played(tmp_path / "1").num_rows == 2 * cast_study(toy_study()).steps
 
 
 def test_a_failure_is_a_row_and_is_retried(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_failure_is_a_row_and_is_retried(tmp_path: Path) -> None:
     data["models"]["draw"]["fails_on"] = "nothing"
     with driftloop.run(load_study(data), tmp_path / "1", progress=False) as run:
         failures = run.failures()
-        assert len(run) == toy_study().steps * 3 // 4
+        assert len(run) == cast_study(toy_study()).steps * 3 // 4
     assert [failure["reason"] for failure in failures] == ["RuntimeError: the toy broke"] * 2
     assert "Traceback" in failures[0]["trace"]
     # `fails_on` is no part of what the toy computes; mended, it goes on to the same end.
@@ -185,7 +185,7 @@ def test_prompts_may_be_pictures(tmp_path: Path) -> None:
         first = run.steps().to_pylist()[0]
         assert run.image(first["input_image"]).getpixel((0, 0)) == (200, 30, 30)
         assert first["role"] == "captioner"
-        assert len(run) == study.steps
+        assert len(run) == cast_study(study).steps
     (tmp_path / "red.png").write_text("no picture")
     with pytest.raises(StudyError, match="cannot be read as a picture"):
         Session(study, tmp_path / "2")
@@ -205,7 +205,7 @@ def test_a_micro_batch_that_is_not_set_is_probed_and_kept(tmp_path: Path) -> Non
 
 PLAYER = """
 from driftloop_toys.studies import toy_data
-from driftloop.runners import Session, drive
+from driftloop.runners import Session, cast_study, drive
 from driftloop.study import load_study
 data = toy_data(rounds=400)
 for model in data["models"].values():

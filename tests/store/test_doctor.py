@@ -9,6 +9,7 @@ import pytest
 from driftloop_toys.studies import toy_study
 
 import driftloop
+from driftloop.runners import cast_study
 from driftloop.store import examine, open_run
 
 
@@ -47,7 +48,7 @@ def test_a_gap_is_mended(whole: Path) -> None:
     assert "no whole step 3" in finding.what
     examine(whole, repair=True)
     with driftloop.run(toy_study(), whole, progress=False) as run:
-        assert len(run) == toy_study().steps
+        assert len(run) == cast_study(toy_study()).steps
     assert examine(whole) == []
 
 

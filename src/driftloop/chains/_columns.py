@@ -33,9 +33,11 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     ),
     "generator": ("generator", "t2i_model", "image_model"),
     "captioner": ("captioner", "i2t_model", "caption_model"),
+    "editor": ("editor", "i2i_model"),
     "model": ("model", "model_name", "llm"),
     "generator_seed": ("generator_seed", "image_seed"),
     "captioner_seed": ("captioner_seed", "caption_seed"),
+    "editor_seed": ("editor_seed",),
     "failure": ("failure", "error"),
 }  # fmt: skip
 """What a column may be called, most telling first; case, spaces and dashes do not matter."""

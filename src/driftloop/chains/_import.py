@@ -242,7 +242,7 @@ def _steps(chain: Chain, pictured: bool) -> Iterator[Recorded]:
 
 def _step(number: int, kind: str, row: Row, last: Content | None, pictured: bool) -> Recorded:
     if kind == "image":
-        role, model, seed = Role.GENERATOR, row.generator, row.generator_seed
+        role, model, seed = _painter(row)
     else:
         role = Role.CAPTIONER if pictured else Role.WRITER
         model, seed = row.captioner, row.captioner_seed
@@ -261,6 +261,13 @@ def _step(number: int, kind: str, row: Row, last: Content | None, pictured: bool
     return Recorded(number, role, model, print_, last if fits else None, outcome, seed, flags)
 
 
+def _painter(row: Row) -> tuple[Role, str | None, int | None]:
+    """Who made a row's picture: the editor where there is one, who comes after a generator."""
+    if row.editor is not None:
+        return Role.EDITOR, row.editor, row.editor_seed
+    return Role.GENERATOR, row.generator, row.generator_seed
+
+
 def _content(chains: Iterable[Chain]) -> str:
     """Hash of everything that is imported, so that the same is known again."""
     hasher = hashlib.sha256()
@@ -274,7 +281,7 @@ def _facts(round: Round) -> list[Any]:
     text, image, failure = round.text, round.image, round.failure
     return [
         text and (text.text, text.captioner, text.captioner_seed),
-        image and (image.image, image.generator, image.generator_seed),
+        image and (image.image, *_painter(image)[1:]),
         failure and failure.failure,
     ]
 

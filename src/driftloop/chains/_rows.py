@@ -55,6 +55,9 @@ class Row:
     captioner: str | None = None
     generator_seed: int | None = None
     captioner_seed: int | None = None
+    editor: str | None = None
+    """Who made the picture of another picture, where that is how it was made."""
+    editor_seed: int | None = None
 
 
 class Reject(NamedTuple):

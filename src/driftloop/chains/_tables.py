@@ -35,8 +35,8 @@ FEW_ROWS = 64
 TEXTS = ("text", "prompt", "failure")
 KEY_LINES = 1_000
 MAX_KEYS = 1_000
-NAMES = ("arm", "trajectory", "prompt_id", "twin", "generator", "captioner", "model")
-SEEDS = ("generator_seed", "captioner_seed")
+NAMES = ("arm", "trajectory", "prompt_id", "twin", "generator", "captioner", "editor", "model")
+SEEDS = ("generator_seed", "captioner_seed", "editor_seed")
 
 Cells = Mapping[str, Any]
 
@@ -218,6 +218,7 @@ class TableReader:
             prompt_image=prompt_image, twin=names.get("twin"),
             generator=names.get("generator") or both, captioner=names.get("captioner") or both,
             generator_seed=seeds.get("generator_seed"), captioner_seed=seeds.get("captioner_seed"),
+            editor=names.get("editor"), editor_seed=seeds.get("editor_seed"),
         )  # fmt: skip
 
     def _picture(self, place: Place, cell: Any, shown: str) -> str | None:

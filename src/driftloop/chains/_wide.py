@@ -21,6 +21,8 @@ COLUMNS = {
     "failure": "string",
     "generator_seconds": "float64", "captioner_seconds": "float64",
     "generator_fingerprint": "string", "captioner_fingerprint": "string",
+    "editor": "string", "editor_seed": "int64", "editor_seconds": "float64",
+    "editor_fingerprint": "string",
 }  # fmt: skip
 """Names and kinds, in order."""
 
@@ -34,6 +36,15 @@ CAPTIONED = {
     "captioner_cut_text": "cut_text", "caption_flags": "flags", "captioner_seconds": "seconds",
     "captioner_fingerprint": "fingerprint", "caption": "text",
 }  # fmt: skip
+EDITED = {
+    "editor": "model", "editor_seed": "seed", "editor_seconds": "seconds",
+    "editor_fingerprint": "fingerprint", "image_flags": "flags", "image": "image",
+}  # fmt: skip
+PLAYED = {
+    Role.GENERATOR: GENERATED, Role.CAPTIONER: CAPTIONED, Role.EDITOR: EDITED,
+    Role.WRITER: CAPTIONED,
+}  # fmt: skip
+"""Columns of the round by what is known of the step; of two pictures in a round the last is its."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +89,7 @@ class WideRows:
 def _rounds(steps: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
     rounds: dict[int, dict[str, Any]] = {}
     for step in steps:
-        names = GENERATED if step["role"] == Role.GENERATOR else CAPTIONED
+        names = PLAYED[Role(step["role"])]
         cells = rounds.setdefault(step["round"], {})
         cells.update({name: step[column] for name, column in names.items()})
     return rounds

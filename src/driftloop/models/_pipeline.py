@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..errors import ModelError, nearest
 from ..seeds import digest
@@ -15,6 +15,7 @@ from ._protocols import Located
 if TYPE_CHECKING:
     from .diffusers import DiffusersSettings
 
+Task = Literal["text-to-image", "image-to-image"]
 FEW_STEPS = ("LCMScheduler", "TCDScheduler")
 """Schedulers for distilled models, which diffusers does not count among the compatible ones."""
 
@@ -91,11 +92,78 @@ def check_scheduler(wish: str, current: str, path: str) -> None:
         )
 
 
+def check_task(task: Task, pipeline: str, path: str) -> None:
+    """Refuse a pipeline of a family that has none for the task; imports diffusers for an editor's.
+
+    Raises:
+        ModelError: There is none.
+    """
+    if task == "text-to-image":
+        return  # Said by what loads it.
+    try:
+        import transformers  # noqa: F401  (as below)
+
+        with _torch.quietly():
+            _class_for(task, pipeline)
+    except ImportError:
+        return  # Loading says what to install.
+    except ValueError as error:
+        raise ModelError(
+            f"{path}: task: diffusers has no {task} pipeline for its {pipeline}"
+        ) from error
+
+
+def _class_for(task: Task, pipeline: str) -> Any:
+    """The pipeline for a task in the family of another one.
+
+    Raises:
+        ValueError: There is none.
+    """
+    from diffusers.pipelines import auto_pipeline as auto
+
+    known = {
+        "text-to-image": auto.AUTO_TEXT2IMAGE_PIPELINES_MAPPING,
+        "image-to-image": auto.AUTO_IMAGE2IMAGE_PIPELINES_MAPPING,
+    }
+    return auto._get_task_class(known[task], pipeline)
+
+
+def for_task(pipeline: Any, task: Task) -> Any:
+    """A pipeline with the same weights for a task: itself where it is one for that.
+
+    Raises:
+        ModelError: Its family has none.
+    """
+    import diffusers
+
+    name = type(pipeline).__name__
+    try:
+        if type(pipeline) is _class_for(task, name):
+            return pipeline
+        auto = {
+            "text-to-image": diffusers.AutoPipelineForText2Image,
+            "image-to-image": diffusers.AutoPipelineForImage2Image,
+        }[task]
+        with _torch.quietly():
+            other = auto.from_pipe(pipeline)
+    except ValueError as error:
+        raise ModelError(f"task: diffusers has no {task} pipeline for a {name}: {error}") from error
+    other.set_progress_bar_config(disable=True)
+    return other
+
+
+def trained_side(pipeline: Any) -> int:
+    """Pixels of the side of the pictures that a pipeline was trained at."""
+    part = getattr(pipeline, "unet", None) or pipeline.transformer
+    size = getattr(pipeline, "default_sample_size", None) or part.config.sample_size
+    return int(size) * int(pipeline.vae_scale_factor)
+
+
 def load(settings: DiffusersSettings, located: Located) -> Loaded:
     """Load a pipeline into main memory, with its LoRA, offloaded and compiled as wished."""
     torch = _torch.import_torch()
     try:
-        import diffusers
+        import diffusers  # noqa: F401
         import transformers  # noqa: F401  (pipelines import it; it has to be there to be quieted)
     except ImportError as error:
         raise ModelError("diffusers is not installed: pip install 'driftloop[all]'") from error
@@ -112,8 +180,9 @@ def load(settings: DiffusersSettings, located: Located) -> Loaded:
         extra["revision"] = settings.revision
     try:
         with _torch.quietly(bars=located.folder is None):
-            pipeline = diffusers.AutoPipelineForText2Image.from_pretrained(
+            pipeline = _from_pretrained(
                 located.folder or settings.path,
+                settings.task,
                 torch_dtype=_torch.pick_dtype(settings.dtype, device),
                 **extra,
             )
@@ -125,7 +194,22 @@ def load(settings: DiffusersSettings, located: Located) -> Loaded:
     if device.type == "cpu":
         for module in _modules(pipeline):
             module.to(memory_format=torch.channels_last)
+    if settings.offload != "none":
+        pipeline = for_task(pipeline, settings.task)
     return _place(pipeline, settings, device)
+
+
+def _from_pretrained(path: str, task: Task, **options: Any) -> Any:
+    import diffusers
+
+    # An editor too is loaded as a generator, so that they have the weights together; but where it
+    # is an editor by its files (SDXL's refiner), it has settings that a generator would drop.
+    auto = diffusers.AutoPipelineForText2Image
+    if task == "image-to-image":
+        config = diffusers.DiffusionPipeline.load_config(path, revision=options.get("revision"))
+        if _class_for(task, config["_class_name"]).__name__ == config["_class_name"]:
+            auto = diffusers.AutoPipelineForImage2Image
+    return auto.from_pretrained(path, **options)
 
 
 def _fuse_lora(pipeline: Any, settings: DiffusersSettings) -> None:

@@ -128,7 +128,7 @@ class Player(Protocol):
         how many came with it. Each seed drives its own sample only.
 
         Args:
-            inputs: Texts for a generator, RGB images for a captioner.
+            inputs: Texts for a generator, RGB images for a captioner or an editor.
             seeds: One a sample.
         """
         ...

@@ -21,12 +21,12 @@ def prompts(count: int) -> list[str]:
     return [PROMPTS[i % len(PROMPTS)] for i in range(count)]
 
 
-def pictures(count: int) -> list[Image.Image]:
+def pictures(count: int, side: int = 128) -> list[Image.Image]:
     """Different pictures: smooth random colour fields."""
     found = []
     for number in range(count):
         coarse = np.random.default_rng(number).integers(0, 256, (4, 4, 3), dtype=np.uint8)
-        found.append(Image.fromarray(coarse).resize((128, 128), Image.Resampling.BICUBIC))
+        found.append(Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC))
     return found
 
 

@@ -203,6 +203,22 @@ def pad(items: Sequence[T], size: int) -> list[T]:
     return [*items, *[items[-1]] * (size - len(items))]
 
 
+def by_size(
+    images: Sequence[Any], seeds: Sequence[int], play: Callable[[list[Any], list[int]], Sequence[T]]
+) -> list[T]:
+    """Play pictures of one size together: else their shapes would depend on the company.
+
+    Returns:
+        One outcome a picture, in order.
+    """
+    outcomes: dict[int, T] = {}
+    for size in dict.fromkeys(image.size for image in images):
+        places = [place for place, image in enumerate(images) if image.size == size]
+        answers = play([images[at] for at in places], [seeds[at] for at in places])
+        outcomes.update(zip(places, answers, strict=True))
+    return [outcomes[place] for place in range(len(images))]
+
+
 def fingerprint(identity: str, settings: dict[str, Any], *facts: object) -> str:
     """Name a player by everything that decides its outputs."""
     return digest("player", identity, *sorted(settings.items()), *facts).hex()

@@ -157,19 +157,10 @@ class TransformersCaptioner(_torch.TorchPlayer):
         return str(told)
 
     def play(self, inputs: Sequence[Image.Image], seeds: Sequence[int]) -> list[Output | Failure]:
-        """Describe one picture each.
+        """Describe one picture each."""
+        return _torch.by_size(inputs, seeds, self._play)
 
-        Pictures of one size are played together: where a size decides how many tokens a picture
-        takes, the shape would else depend on the company.
-        """
-        outcomes: dict[int, Output | Failure] = {}
-        for size in dict.fromkeys(image.size for image in inputs):
-            places = [place for place, image in enumerate(inputs) if image.size == size]
-            answers = self._play([inputs[at] for at in places], [seeds[at] for at in places])
-            outcomes.update(zip(places, answers, strict=True))
-        return [outcomes[place] for place in range(len(inputs))]
-
-    def _play(self, images: list[Image.Image], seeds: list[int]) -> list[Output]:
+    def _play(self, images: list[Image.Image], seeds: list[int]) -> list[Output | Failure]:
         torch = _torch.import_torch()
         padded = _torch.pad(images, self.batch_size)
         counter = Counter()

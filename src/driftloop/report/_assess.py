@@ -71,6 +71,7 @@ class Drift(NamedTuple):
     kind: Kind
     identity: str
     arms: dict[str, ArmDrift]
+    """Those that have states of the kind."""
     endings: dict[str, Ending]
     """How each arm ends; arms with fewer than two prompts or rounds are not here."""
     fidelity: dict[str, Fidelity]
@@ -128,7 +129,7 @@ def measure_drift(
     return [
         _drift(run, material, choice, factors, encoder, advance)
         for kind in kinds
-        if any(state is not None for track in material.tracks for state in track.states(kind))
+        if kind in material.kinds
         for encoder in (default_encoders(kind, postcards=eye) if encoders is None else encoders)
         if encoder.kind == kind
     ]
@@ -154,7 +155,7 @@ def measure_repeats(material: Material) -> list[Repeats]:
         _repeats(arm, kind, [track for track in material.of_arm(arm) if track.states(kind)])
         for kind in kinds
         for arm in material.arms
-        if any(track.states(kind) for track in material.of_arm(arm))
+        if kind in material.kinds_of[arm]
     ]
 
 
@@ -178,7 +179,8 @@ def _drift(
     cells: Cells = {}
     several = len(material.arms) > 1 or bool(styles(material))
     stage = f"{encoder.name}: measures"
-    for arm in material.arms:
+    seen = [arm for arm in material.arms if kind in material.kinds_of[arm]]
+    for arm in seen:
         tracks = material.of_arm(arm)
         x, from_start = _states(material, tracks, kind, vectors)
         arms[arm] = _arm_drift(x, tracks, from_start)
@@ -193,7 +195,7 @@ def _drift(
         if several:
             cells |= measure_conditions(material, arm, x, from_start)
         all_states[arm] = x
-        advance(stage, 1, len(material.arms))
+        advance(stage, 1, len(seen))
     return Drift(
         encoder.name, encoder.family, encoder.title, kind, encoder.identity, arms, endings,
         fidelity, priors, measure_parts(material, factors, all_states), cells,

@@ -96,7 +96,7 @@ def returns_rows(material: Material, drifts: Sequence[Drift]) -> list[list[str]]
 
 def _drift_block(material: Material, drift: Drift) -> DriftBlock:
     kind = "Captions" if drift.kind == "text" else "Pictures"
-    names = list(drift.arms)[:MOST_ARMS]
+    names = [name for name in material.arms[:MOST_ARMS] if name in drift.arms]
     several = len(drift.arms) > 1
     overview = _panels(material, drift, names)
     arms = [(name, _panels(material, drift, [name])) for name in drift.arms] if several else []
@@ -124,7 +124,7 @@ def _panels(material: Material, drift: Drift, names: Sequence[str]) -> list[Pane
         for curve in part
     ] + [arm.step for arm in drift.arms.values()]
     top = highest(everything)
-    order = list(drift.arms)
+    order = material.arms
     arms = {name: drift.arms[name] for name in names}
     first = min((arm.first_round for arm in drift.arms.values()), default=1)
     axis = (first, max(material.rounds, first + 1))

@@ -130,7 +130,8 @@ def make_factorial(
     Args:
         material: The run as it was read.
         factors: In what its arms differ.
-        seen: Family, title and cells of each encoder; numbers are the first one's.
+        seen: Family, title and cells of each encoder; numbers are those of the first one that sees
+            the most arms, so that rows can be compared.
         priors: By arm, how it moves against the world of its generator.
 
     Returns:
@@ -143,7 +144,7 @@ def make_factorial(
     titles = [*(names or ["arm"]), *([STYLE] if kinds != [""] else [])]
     steps = horizons(material.rounds)
     rows = []
-    _, title, first = seen[0]
+    _, title, first = max(seen, key=lambda one: len({arm for arm, _, _ in one[2]}))
     for arm in _in_order(material, factors, names):
         own = factors.levels.get(arm, {})
         for kind in kinds:

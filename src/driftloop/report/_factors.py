@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 from ..steps import Role
 from ..study import PlayedArm, Study
-from ._gather import Material
+from ._gather import Material, model_of
 
-ROLES = {Role.GENERATOR: "generator", Role.CAPTIONER: "captioner", Role.WRITER: "writer"}
 FREE = "free"
 """What a setting that an arm leaves out is called."""
+NOBODY = "none"
+"""Who plays a role that an arm does not have, and what is set of a model that it does not have."""
 CONTROLS = "controls"
 
 
@@ -41,21 +42,23 @@ def find_factors(material: Material) -> Factors:
     study = material.study
     if study is None:
         return Factors([], {})
-    roles = find_roles(material)
     arms = [
         arm
         for arm in study.expanded_arms()
-        if arm.name in material.arms and not any(is_control(study, name) for name in arm.network)
+        if arm.name in material.arms and not any(is_control(study, name) for name in arm.models)
     ]
-    rows = {arm.name: _describe(study, arm, roles) for arm in arms}
+    rows = {arm.name: _describe(study, arm, material.roles) for arm in arms}
     names = [
         name
         for name in dict.fromkeys(name for row in rows.values() for name in row)
-        if len({row.get(name, FREE) for row in rows.values()}) > 1
+        if len({row.get(name) for row in rows.values()}) > 1
     ]
-    levels = {arm: {name: row.get(name, FREE) for name in names} for arm, row in rows.items()}
+    absent = {name: NOBODY if name in set(Role) else FREE for name in names}
+    levels = {
+        arm: {name: row.get(name, absent[name]) for name in names} for arm, row in rows.items()
+    }
     # The setting with most levels first: what follows from it says nothing more.
-    kept: list[str] = [name for name in names if name in ROLES.values()]
+    kept: list[str] = [name for name in names if name in set(Role)]
     settings = [name for name in names if name not in kept]
     for name in sorted(settings, key=lambda n: -len({row[n] for row in levels.values()})):
         if not any(_follows(levels, name, other) for other in kept if other in settings):
@@ -63,30 +66,27 @@ def find_factors(material: Material) -> Factors:
     return Factors(kept, {arm: {name: row[name] for name in kept} for arm, row in levels.items()})
 
 
-def find_roles(material: Material) -> dict[str, Role]:
-    """The role of each model of the study.
-
-    A player's name says in brackets what an arm changed about its model.
-    """
-    return {p["model"].partition(" [")[0]: Role(p["role"]) for p in material.players}
-
-
 def is_control(study: Study | None, player: str) -> bool:
     """Whether a player does nothing, as far as the study says."""
-    model = study.models.get(player.partition(" [")[0]) if study else None
+    model = study.models.get(model_of(player)) if study else None
     return model is not None and model.backend == CONTROLS
 
 
 def _describe(study: Study, arm: PlayedArm, roles: dict[str, Role]) -> dict[str, str]:
     row: dict[str, str] = {}
-    swept = {
-        key for other in study.expanded_arms() for part in other.settings.values() for key in part
-    }
-    for role, title in ROLES.items():
-        models = [name for name in arm.network if roles.get(name) == role]
+    swept: dict[str, set[str]] = {}
+    for model, key in (
+        (model, key)
+        for other in study.expanded_arms()
+        for model, part in other.settings.items()
+        for key in part
+    ):
+        swept.setdefault(key, set()).add(model)
+    for role in Role:
+        models = [name for name in arm.models if roles.get(name) == role]
         if not models:
             continue
-        row[title] = " + ".join(models)
+        row[role] = " + ".join(models)
         for key in sorted(swept):
             values = [
                 {**study.models[name].settings, **arm.settings.get(name, {})}.get(key)
@@ -95,6 +95,9 @@ def _describe(study: Study, arm: PlayedArm, roles: dict[str, Role]) -> dict[str,
             if any(value is not None for value in values):
                 told = " + ".join(_say(value) for value in values)
                 row[key] = told if key not in row else f"{row[key]}, {told}"
+    for key in swept.keys() - row.keys():
+        if swept[key].isdisjoint(arm.models):
+            row[key] = NOBODY
     return row
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
-from ..steps import Kind, Trajectory
+from ..steps import Kind, Network, Place, Role, Trajectory
 from ..store import Run
 from ..study import Study
 
@@ -70,8 +70,27 @@ class Material:
 
     @property
     def asked(self) -> int | None:
-        """Steps that the study asks for; None where it cannot be read."""
-        return self.study.steps if self.study else None
+        """Steps that the study asks for; None where it cannot be read, or no session has begun."""
+        study, roles = self.study, self.roles
+        arms = study.expanded_arms() if study else []
+        if study is None or not all(model in roles for arm in arms for model in arm.models):
+            return None
+        networks = [
+            Network(
+                *(
+                    tuple(Place(model, roles[model]) for model in models)
+                    for models in (arm.network, arm.opening)
+                )
+            )
+            for arm in arms
+        ]
+        each = len(study.prompts) * study.twins
+        return each * sum(network.steps(study.rounds) for network in networks)
+
+    @cached_property
+    def roles(self) -> dict[str, Role]:
+        """The role of each model that was loaded."""
+        return {model_of(player["model"]): Role(player["role"]) for player in self.players}
 
     @cached_property
     def rounds(self) -> int:
@@ -86,8 +105,16 @@ class Material:
     @cached_property
     def kinds(self) -> frozenset[Kind]:
         """What there is of pictures and captions: imported chains may have one kind only."""
+        return frozenset(kind for arm in self.arms for kind in self.kinds_of[arm])
+
+    @cached_property
+    def kinds_of(self) -> dict[str, frozenset[Kind]]:
+        """The same of each arm: one without a captioner has no captions."""
         kinds: tuple[Kind, ...] = ("text", "image")
-        return frozenset(k for k in kinds if any(track.states(k) for track in self.tracks))
+        return {
+            arm: frozenset(k for k in kinds if any(track.states(k) for track in self.of_arm(arm)))
+            for arm in self.arms
+        }
 
     @cached_property
     def elsewhere(self) -> int:
@@ -97,6 +124,15 @@ class Material:
     def of_arm(self, arm: str) -> list[Track]:
         """An arm's trajectories."""
         return [track for track in self.tracks if track.name.arm == arm]
+
+
+def model_of(player: str) -> str:
+    """The model in a player's name, which also says what an arm changed and for whom it writes.
+
+    >>> model_of("llava [temperature=1.0] → sdxl"), model_of("llava → sdxl [steps=30]")
+    ('llava', 'llava')
+    """
+    return player.partition(" [")[0].partition(" → ")[0]
 
 
 def gather(run: Run) -> Material:

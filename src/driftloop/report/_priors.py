@@ -13,7 +13,6 @@ from ..encoders import Encoder, embed
 from ..measures import EnergyTest, energy_distance
 from ..postcards import bundled_names, caption, home_world, sample_scene
 from ..store import Run
-from ._factors import ROLES, find_roles
 from ._gather import Material
 
 SCENES = 200
@@ -83,17 +82,17 @@ def _bundled(material: Material, arm: str) -> list[tuple[str, str, str, int]]:
     chosen = next((a for a in study.expanded_arms() if a.name == arm), None) if study else None
     if study is None or chosen is None:
         return []
-    roles = find_roles(material)
+    roles = material.roles
     settings = {
         model: {**study.models[model].settings, **chosen.settings.get(model, {})}
-        for model in dict.fromkeys(chosen.network)
+        for model in dict.fromkeys(chosen.models)
     }
     budgets = [s["words"] for s in settings.values() if s.get("words")]
-    found = []
+    found: list[tuple[str, str, str, int]] = []
     for model, own in settings.items():
         name = str(own.get("path", "")).removeprefix(BUNDLED)
         if f"{BUNDLED}{name}" == own.get("path") and name in bundled_names() and model in roles:
-            found.append((ROLES[roles[model]], model, name, int(min(budgets, default=FULL))))
+            found.append((roles[model], model, name, int(min(budgets, default=FULL))))
     return found
 
 

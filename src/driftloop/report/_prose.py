@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..measures import Curve
+from ..steps import Kind
 from ._assess import Drift, Repeats
 from ._gather import Material
-from ._phrases import count
+from ._phrases import count, number
 from .figures._chart import describe
 
 
@@ -28,6 +29,9 @@ def say_what(material: Material) -> str:
         sentence += f", {count(material.twins, 'time')} each with different random numbers"
     if len(material.arms) > 1:
         sentence += f", in {count(len(material.arms), 'arm')}"
+    silent = sum("text" not in kinds for kinds in material.kinds_of.values())
+    if "text" in material.kinds and silent:
+        sentence += f", {number(silent)} of them without captions"
     made = sum(picture is not None for track in material.tracks for picture in track.pictures)
     said = "no pictures" if material.kinds == {"text"} else count(made, "picture")
     return f"{sentence}: {count(len(material.tracks), 'trajectory')}, {said}."
@@ -58,7 +62,8 @@ def say_arms(
     drift = next((d for d in drifts if any(arm.start for arm in d.arms.values())), None)
     rows = []
     for arm in material.arms:
-        start = drift.arms[arm].start if drift is not None else None
+        measured = drift.arms.get(arm) if drift is not None else None
+        start = measured.start if measured is not None else None
         at = _last(start.own) if start else 0
         own, others = (describe(part, at) for part in start) if start and at else ("", "")
         found = next((r for r in repeats if r.arm == arm and r.kind == "text"), None)
@@ -67,6 +72,27 @@ def say_arms(
             settled = f"{sum(found.periods.values()) or 'none'} of {len(found.each):,}"
         rows.append(ArmWords(arm, at, own, others, settled))
     return rows, drift.title if drift is not None else ""
+
+
+def say_missing(material: Material) -> str:
+    """Which arms have no captions, or no pictures, where others do; empty where all have the same.
+
+    What is measured on a kind leaves out the arms that lack it, and a reader should know which.
+    """
+    nouns: dict[Kind, str] = {"text": "captions", "image": "pictures"}
+    sentences = []
+    for kind, noun in nouns.items():
+        lacking = [arm for arm in material.arms if kind not in material.kinds_of[arm]]
+        if kind in material.kinds and lacking:
+            arms = f"Arm {lacking[0]} has" if len(lacking) == 1 else f"{_listed(lacking)} have"
+            them = "it" if len(lacking) == 1 else "them"
+            sentences.append(f"{arms} no {noun}: whatever is measured on {noun} leaves {them} out.")
+    return " ".join(sentences)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = [*names[:3], f"{count(len(names) - 3, 'arm')} more"] if len(names) > 4 else [*names]
+    return f"The arms {', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def say_findings(words: ArmWords, seen: str, kind: str) -> list[str]:

@@ -36,7 +36,7 @@ from ._meaning import prior_cells, say_fidelity, say_priors, seen_in
 from ._phrases import count, say_estimate, say_share
 from ._pictures import Album, make_album
 from ._priors import SCENES
-from ._prose import say_arms, say_findings, say_what
+from ._prose import say_arms, say_findings, say_missing, say_what
 from ._provenance import describe_players, describe_sessions, say_seconds, study_text
 from ._strips import make_groups, pictures_wanted
 
@@ -100,6 +100,7 @@ def _render(run: Run, target: Path, advance: Advance, encoders: Sequence[Encoder
     return _environment().get_template("report.html.j2").render(
         material=material,
         what=say_what(material),
+        missing=say_missing(material),
         arms=arms,
         seen=seen,
         findings=say_findings(arms[0], seen, kind) if len(arms) == 1 else [],

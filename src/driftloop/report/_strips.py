@@ -11,7 +11,10 @@ from ._gather import Material, Start, Track
 from ._phrases import same_readings
 from ._pictures import Album
 
-VERBS = {Role.GENERATOR: "Drawn", Role.CAPTIONER: "Described", Role.WRITER: "Written"}
+VERBS = {
+    Role.GENERATOR: "Drawn", Role.CAPTIONER: "Described", Role.EDITOR: "Edited",
+    Role.WRITER: "Written",
+}  # fmt: skip
 
 
 class Frame(NamedTuple):

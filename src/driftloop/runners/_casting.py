@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from ..errors import ModelError, StudyError, UnreachableError
 from ..models import Backend, Located, Settings, backend_names, get_backend
-from ..steps import Role
+from ..steps import Kind, Network, Place, Role
 from ..study import PlayedArm, Study, explain
 
+_A: dict[Kind, str] = {"text": "a text", "image": "a picture"}
 UNREACHABLE = "unreachable:"
 """What the identity of a model begins with that was taken on trust."""
 
@@ -41,8 +42,14 @@ class Casting:
 
     study: Study
     seats: dict[str, SeatSpec]
-    networks: dict[str, tuple[str, ...]]
-    """Arm to the names of its seats, in the order of play."""
+    networks: dict[str, Network]
+    """Arm to its opening and network of seats."""
+
+    @property
+    def steps(self) -> int:
+        """How many steps the study asks for."""
+        rounds, each = self.study.rounds, len(self.study.prompts) * self.study.twins
+        return each * sum(network.steps(rounds) for network in self.networks.values())
 
 
 def cast_study(study: Study, where: str = "study", *, unreachable: bool = False) -> Casting:
@@ -58,7 +65,7 @@ def cast_study(study: Study, where: str = "study", *, unreachable: bool = False)
         StudyError: With the key and the fix, for everything that can be known without loading.
     """
     seats: dict[str, SeatSpec] = {}
-    networks: dict[str, tuple[str, ...]] = {}
+    networks: dict[str, Network] = {}
     located: dict[tuple[str, str], Located] = {}
     # Models that no arm uses are checked too: a mistake there is still a mistake.
     for name in study.models:
@@ -66,13 +73,17 @@ def cast_study(study: Study, where: str = "study", *, unreachable: bool = False)
     for arm in study.expanded_arms():
         cast = [
             _seat(study, model, arm.settings.get(model, {}), where, located, unreachable)
-            for model in arm.network
+            for model in arm.models
         ]
-        _check_network(study, arm, [seat.role for seat in cast], where)
+        before = len(arm.opening)
+        # Whoever plays last plays before the first of the network.
+        following = [*cast[1:], cast[before]]
+        _check_kinds(study, arm, cast, following, where)
         if study.overlong != "cut":
-            cast = _reading_whole(study, cast, where)
+            cast = _reading_whole(study, cast, following, where)
         seats.update({seat.name: seat for seat in cast})
-        networks[arm.name] = tuple(seat.name for seat in cast)
+        places = tuple(Place(seat.name, seat.role) for seat in cast)
+        networks[arm.name] = Network(places[before:], opening=places[:before])
     return Casting(study, seats, networks)
 
 
@@ -108,8 +119,10 @@ def _seat(
     return SeatSpec(name, model, backend, settings, backend.role(settings), located[place])
 
 
-def _reading_whole(study: Study, cast: list[SeatSpec], where: str) -> list[SeatSpec]:
-    """Seat each captioner of a network for the generator that it writes for."""
+def _reading_whole(
+    study: Study, cast: list[SeatSpec], following: list[SeatSpec], where: str
+) -> list[SeatSpec]:
+    """Seat each captioner of an arm for the generator that it writes for."""
     for seat in cast:
         if seat.role is Role.GENERATOR and not getattr(seat.backend, "tells_reading", False):
             raise StudyError(
@@ -120,28 +133,37 @@ def _reading_whole(study: Study, cast: list[SeatSpec], where: str) -> list[SeatS
     if study.overlong == "error":
         return cast
     return [
-        seat
-        if seat.role is Role.GENERATOR
-        else replace(seat, name=f"{seat.name} → {after.name}", reader=after.name)
-        for seat, after in zip(cast, cast[1:] + cast[:1], strict=True)
+        replace(seat, name=f"{seat.name} → {after.name}", reader=after.name)
+        if seat.role.writes == "text"
+        else seat
+        for seat, after in zip(cast, following, strict=True)
     ]
 
 
-def _check_network(study: Study, arm: PlayedArm, roles: list[Role], where: str) -> None:
-    key = f"{where}: arms: '{arm.name}': network"
-    told = " → ".join(f"{name} ({role})" for name, role in zip(arm.network, roles, strict=True))
-    for before, after in zip(roles, roles[1:] + roles[:1], strict=True):
-        if before.writes != after.reads:
+def _check_kinds(
+    study: Study, arm: PlayedArm, cast: list[SeatSpec], following: list[SeatSpec], where: str
+) -> None:
+    """Refuse an arm where somebody would be given a picture and takes a text, or the reverse."""
+    key = f"{where}: arms: '{arm.name}'"
+    first, names = cast[0], [f"{seat.model} ({seat.role})" for seat in cast]
+    before = len(arm.opening)
+    for seat, after in zip(cast, following, strict=True):
+        if seat.role.writes != after.role.reads:
+            opened = f"opening: {' → '.join(names[:before])}; " if before else ""
             raise StudyError(
-                f"{key}: roles must alternate, generator and captioner, also from the last back "
-                f"to the first; it is {told}"
+                f"{key}: network: each model must give what the next one takes, also the last one "
+                f"to the first of the network; {seat.model} gives {_A[seat.role.writes]} and "
+                f"{after.model} takes {_A[after.role.reads]}: {opened}network: "
+                f"{' → '.join(names[before:])}"
             )
-    kind = "image" if roles[0] is Role.CAPTIONER else "text"
     for prompt in study.prompts:
-        if getattr(prompt, kind) is None:
+        if getattr(prompt, first.role.reads) is None:
+            given: Kind = "text" if first.role.reads == "image" else "image"
+            fix = "a generator" if given == "text" else "a captioner"
             raise StudyError(
-                f"{key}: it opens with the {roles[0]} {arm.network[0]}, which takes {kind}, but "
-                f"the prompt '{prompt.id}' is {'text' if kind == 'image' else 'an image'}"
+                f"{key}: {'opening' if before else 'network'}: it begins with the {first.role} "
+                f"{first.model}, which takes {_A[first.role.reads]}, but the prompt '{prompt.id}' "
+                f'is {_A[given]}; let {fix} open it: opening = ["..."]'
             )
 
 

@@ -115,15 +115,17 @@ def _bar(session: Session, console: Console, shown: bool) -> Iterator[Callable[[
         TextColumn("{task.fields[failed]}"),
     )  # fmt: skip
     with Progress(*columns, console=console, speed_estimate_period=300) as bar:
-        before = scheduler.steps_done // 2
+        # Arms may have rounds of other lengths: a step is its share of all.
+        share = scheduler.rounds_total / scheduler.steps_total
+        before = int(scheduler.steps_done * share)
         task = bar.add_task(
-            "", total=scheduler.steps_total // 2, completed=before, before=before, failed=""
+            "", total=scheduler.rounds_total, completed=before, before=before, failed=""
         )
 
         def advance() -> None:
             failed = len(scheduler.failed)
             note = f"[red]{failed} stopped by failures" if failed else ""
-            bar.update(task, completed=scheduler.steps_done / 2, failed=note)
+            bar.update(task, completed=scheduler.steps_done * share, failed=note)
 
         yield advance
 

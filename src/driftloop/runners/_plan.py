@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from ..models import Settings, recall
+from ..models import recall
 from ..steps import Role
 from ..store import open_run
 from ..study import Study, load_study
-from ._casting import UNREACHABLE, cast_study
+from ._casting import UNREACHABLE, SeatSpec, cast_study
 from ._published import Published, published_for
 
 BYTES_A_PIXEL = 1.5
@@ -138,11 +139,18 @@ def make_plan(
     study = study if isinstance(study, Study) else load_study(Path(study))
     casting = cast_study(study, where, unreachable=True)
     calls = dict.fromkeys(casting.seats, 0)
-    a_network = len(study.prompts) * study.twins
+    a_network, pixels = len(study.prompts) * study.twins, 0.0
+    own = {name: _own_pixels(seat) for name, seat in casting.seats.items()}
     for network in casting.networks.values():
-        for step in range(study.rounds * 2):
-            calls[network[step % len(network)]] += a_network
-    rows, pixels = [], 0.0
+        size = math.nan
+        for step in range(network.steps(study.rounds)):
+            player, role = network.at(step)
+            calls[player] += a_network
+            if role.writes == "image":
+                kept = size if role is Role.EDITOR else math.nan
+                size = float(own[player] or kept)
+                pixels += size * a_network
+    rows = []
     for name, seat in casting.seats.items():
         known = recall(seat.located.identity, seat.choices)
         price = seat.settings.price(known)
@@ -153,26 +161,28 @@ def make_plan(
                 seat.located.size, price,
             )
         )  # fmt: skip
-        if seat.role is Role.GENERATOR:
-            pixels += calls[name] * known.get("pixels", _pixels(rows[-1], seat.settings))
     unchecked = {
         seat.settings.path
         for seat in casting.seats.values()
         if seat.located.identity.startswith(UNREACHABLE)
     }
-    done, disk = 0, pixels * BYTES_A_PIXEL + study.steps * BYTES_A_STEP
+    done, disk = 0, pixels * BYTES_A_PIXEL + casting.steps * BYTES_A_STEP
     if folder is not None and (Path(folder) / "driftloop.sqlite").exists():
         with open_run(folder) as run:
-            done = min(len(run), study.steps)
+            done = min(len(run), casting.steps)
     return Plan(
-        study.trajectories, study.rounds, study.steps, done, tuple(rows),
+        study.trajectories, study.rounds, casting.steps, done, tuple(rows),
         None if disk != disk else int(disk), tuple(sorted(unchecked)),
     )  # fmt: skip
 
 
-def _pixels(row: PlanRow, settings: Settings) -> float:
-    """Pixels of a picture, by the study or by what is published; NaN where neither says."""
-    sides = settings.model_dump(include={"width", "height"})
-    if all(sides.values()) and len(sides) == 2:
-        return float(sides["width"] * sides["height"])
-    return next((float(one.pixels) for one in row.published), float("nan"))
+def _own_pixels(seat: SeatSpec) -> float | None:
+    """Pixels of a picture, by what was seen, the study or what is published; None where none says.
+
+    An editor's are mostly those of what it is given.
+    """
+    known: int | None = recall(seat.located.identity, seat.choices).get("pixels")
+    sides = seat.settings.model_dump(include={"width", "height"})
+    if known is None and all(sides.values()) and len(sides) == 2:
+        known = sides["width"] * sides["height"]
+    return known or next((one.pixels for one in published_for(seat.settings)), None)

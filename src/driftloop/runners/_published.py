@@ -35,10 +35,12 @@ def published_for(settings: Settings) -> tuple[Published, ...]:
     """What is published of a model at a study's settings, one figure a device.
 
     Nearly all of a picture's time is its denoising steps, so a figure is scaled by their number. It
-    tells nothing of pictures of another size, without guidance where it was measured with it, or
-    with weights in other parts of the machine.
+    tells nothing of pictures of another size or made of other pictures, without guidance where it
+    was measured with it, or with weights in other parts of the machine.
     """
     chosen = settings.model_dump()
+    if chosen.get("task") == "image-to-image":
+        return ()
     if chosen.get("offload", "none") != "none" or chosen.get("dtype") == "float32":
         return ()
     if chosen.get("guidance") is not None and chosen["guidance"] <= 1:

@@ -210,13 +210,13 @@ class Session:
     def _scheduler(self, starts: dict[str, Content]) -> Scheduler:
         study = self.study
         courses = [
-            Course(Trajectory(arm, prompt.id, twin), starts[prompt.id], network, study.rounds * 2)
+            Course(Trajectory(arm, prompt.id, twin), starts[prompt.id], network, study.rounds)
             for twin in range(study.twins)
             for prompt in study.prompts
             for arm, network in self.casting.networks.items()
         ]
         seats = {
-            name: Seat(name, player.role, player.fingerprint, player.batch_size)
+            name: Seat(name, player.fingerprint, player.batch_size)
             for name, player in self.players.items()
         }
         played = [Played(*row) for row in self.run.played()]

@@ -1,7 +1,8 @@
 """A third party's package that adds a backend: quick players without weights, for tests.
 
-The generator draws a colour field from a hash of prompt and seed, the captioner names the colour it
-sees and a few seeded words. Real enough to be played, stored, killed and resumed in milliseconds.
+The generator draws a colour field from a hash of prompt and seed, the editor another one from a
+hash of the picture, the captioner names the colour it sees and a few seeded words. Real enough to
+be played, stored, killed and resumed in milliseconds.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ WORDS = (
 
 
 class ToySettings(OnDevices):
-    role: Literal["generator", "captioner"] = "generator"
+    role: Literal["generator", "captioner", "editor"] = "generator"
     path: str = "toy"
     delay: float = 0.0
     """Seconds a micro-batch."""
@@ -127,8 +128,10 @@ class ToyPlayer:
             raise RuntimeError("the toy broke")
         number = int.from_bytes(hashlib.sha256(f"{told}|{seed}".encode()).digest()[:4], "big")
         number %= self.settings.variety
-        if self.role is Role.GENERATOR:
+        if self.role.writes == "image":
             colour = tuple(hashlib.sha256(str(number).encode()).digest()[:3])
+            if self.role is Role.EDITOR:
+                return Output(Image.new("RGB", (8, 8), colour))
             readings = self.reader.read(told) if self.reader else (Reading(len(told.split())),)
             return Output(Image.new("RGB", (8, 8), colour), readings)
         words = [WORDS[(number >> shift) % len(WORDS)] for shift in (0, 4, 8)]

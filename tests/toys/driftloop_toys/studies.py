@@ -23,6 +23,15 @@ def toy_data(**changes: Any) -> dict[str, Any]:
     return {**data, **changes}
 
 
+def without_captioner(**changes: Any) -> dict[str, Any]:
+    """The same with two arms that draw the prompt and then go on from picture to picture."""
+    data = toy_data()
+    data["models"]["edit"] = {"backend": "toy", "role": "editor", "batch_size": 4}
+    alone = {"name": "alone", "opening": ["draw"], "network": ["edit"]}
+    data["arms"].append({**alone, "sweep": {"edit.variety": [256, 3]}})
+    return {**data, **changes}
+
+
 def toy_study(**changes: Any) -> Study:
     """A small study of toys."""
     return load_study(toy_data(**changes))
