@@ -229,7 +229,8 @@ def separation(
 
     def pivot_of(name: str, counts: npt.NDArray[np.int64]) -> Pivot:
         if not found:
-            return pivot(np.full(1, np.nan), *np.full((3, 1, 1), np.nan), 0)
+            none = np.full((1, 1), np.nan)
+            return pivot(none[0], none[0], none, none, 0)
         columns = slice(rounds, None if name == "memory" else rounds + 1)
         return pivot(*_columns(found, name, columns), int(counts.min(initial=count)))
 

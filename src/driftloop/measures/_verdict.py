@@ -78,9 +78,9 @@ def verdict(late: Late, *, falls: float = FALLS, forgotten: float = FORGOTTEN) -
         remembers, of_memory = _answer(np.nan, pivots.separation.below(NEGLIGIBLE))
     if late.strangers.value == 0.0:
         fallen, remembers, of_fall, of_memory = True, False, 0.0, 0.0
-    if fallen is None or remembers is None:
-        kind, p = "undecided", np.nan
-    else:
+    kind: Kind = "undecided"
+    p = np.nan
+    if fallen is not None and remembers is not None:
         kind, p = KINDS[fallen, not remembers], max(of_fall, of_memory)
     forgets = None if remembers is None else not remembers
     return Verdict(kind, fallen, forgets, p, late.contraction, late.memory, late.rounds)
