@@ -149,6 +149,28 @@ def test_planted_worlds_get_their_verdict(kind: str, make) -> None:  # type: ign
     assert set(found) <= {kind, "undecided"}
 
 
+def test_a_collapse_into_few_places_that_are_hardly_left_is_seen_over_more_rounds() -> None:
+    late, asked = [], []
+    for seed in range(12):
+        x, prompts = world(100 + seed, k=3, escape=0.05)
+        late.append(separation(x[:, 30:], prompts, late=1.0, resamples=200).late)
+        asked.append(separation(x, prompts, resamples=200).late)
+    alone = [found.pivots.memory.below(1 / 3) for found in late]
+    longer = [found.pivots.memory.below(1 / 3) for found in asked]
+    assert np.median(longer) < np.median(alone)
+    assert np.mean(np.array(longer) < 0.05) > 0.8
+
+
+def test_a_verdicts_p_is_that_of_its_weaker_answer() -> None:
+    late = separation(*world(0, k=6), resamples=200).late
+    found = verdict(late)
+    parts = late.pivots.contraction.above(0.1), late.pivots.memory.below(1 / 3)
+    assert found.kind == "collapses"
+    assert found.p == max(parts) < 0.05
+    # A threshold that is nearer is harder to be sure of.
+    assert verdict(late, falls=late.contraction.value - 0.02).p > found.p
+
+
 def test_captions_that_are_all_the_same_have_collapsed() -> None:
     x = np.tile(unit(np.ones(8, dtype=np.float32)), (12, 6, 1))
     found = verdict(separation(x, np.repeat(np.arange(6), 2)).late)

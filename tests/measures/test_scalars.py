@@ -121,6 +121,22 @@ def test_energy_permutes_prompts_not_states() -> None:
         energy_distance(x[:1], y)
 
 
+def test_of_many_states_energy_takes_as_many_of_every_prompt() -> None:
+    rng = np.random.default_rng(4)
+    # One prompt in twenty has most of the states, far away from all others.
+    units = np.concatenate([np.repeat(np.arange(19), 60), np.full(20_000, 19)])
+    x = rng.normal(size=(len(units), 3)) + 9.0 * (units == 19)[:, None]
+    y = rng.normal(size=(30, 3))
+    found = energy_distance(x, y, x_units=units, permutations=19, resamples=50)
+    few = np.concatenate([np.flatnonzero(units == unit)[:60] for unit in range(20)])
+    same = energy_distance(x[few], y, x_units=units[few], permutations=19, resamples=50)
+    assert found.distance == pytest.approx(same.distance, rel=0.1)
+    # Of more prompts than that, some.
+    many = energy_distance(rng.normal(size=(5000, 3)), y, permutations=99, resamples=50)
+    assert many.p > 0.01
+    assert abs(many.distance) < 0.3
+
+
 def test_attribution_finds_planted_shares() -> None:
     rng = np.random.default_rng(5)
     d, prompts, twins = 40, 60, 3

@@ -94,4 +94,10 @@ def test_the_error_is_that_of_other_prompts_where_the_jackknife_doubles_the_vari
 def test_many_prompts_are_left_out_in_groups() -> None:
     x = unit(np.random.default_rng(4).normal(size=(900, 1, 4)))
     found = variety(x, np.arange(900))
+    assert found.mean[0] == pytest.approx(slow(x[:, 0], 1))
     assert found.low[0] < found.mean[0] < found.high[0] < found.low[0] + 0.2
+    # The error is that of leaving out a tenth at a time.
+    tenths = [slow(np.delete(x[:, 0], np.s_[90 * i : 90 * i + 90], axis=0), 1) for i in range(10)]
+    jackknife = np.sqrt(0.9 * ((np.array(tenths) - np.mean(tenths)) ** 2).sum())
+    reach = (found.high[0] - found.low[0]) / 2 / student(10)
+    assert 0.7 * jackknife <= reach <= jackknife * 1.0001

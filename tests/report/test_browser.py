@@ -116,7 +116,7 @@ def test_mosaic_opens_the_same_frame(page: Page) -> None:
 
 def test_find_and_show_all(page: Page) -> None:
     groups = page.locator(".group:visible")
-    assert groups.count() == 8
+    assert groups.count() == 4
     page.get_by_label("Find words in prompts and captions").fill("red HOUSE")
     assert groups.count() == 2
     assert "2 of 14" in page.locator(".find").inner_text()
@@ -163,6 +163,17 @@ def test_a_dot_of_the_map_shows_its_state_and_opens_it(page: Page) -> None:
     assert not hover.is_visible()
     dot.click(force=True)
     assert "Round " in page.locator("#zoom").inner_text()
+
+
+def test_paper_shows_what_the_page_keeps_closed(page: Page) -> None:
+    closed = page.locator("details:not([open])")
+    before = closed.count()
+    assert before > 3
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert closed.count() == 0
+    assert page.locator(".group:visible").count() == 14
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert closed.count() == before
 
 
 def test_without_scripts_everything_is_there(browser: Browser, report: Path) -> None:

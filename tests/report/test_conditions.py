@@ -14,12 +14,12 @@ from worlds import make_run
 
 import driftloop
 from driftloop.encoders import embed, get_encoder
-from driftloop.measures import energy_distance
+from driftloop.measures import Estimate, energy_distance, separation, verdict
 from driftloop.postcards import caption, home_world, parse, sample_scene
 from driftloop.report import write_report
 from driftloop.report._assess import _states
 from driftloop.report._choice import choose
-from driftloop.report._conditions import make_factorial, measure_conditions, styles
+from driftloop.report._conditions import Cell, make_factorial, measure_conditions, styles
 from driftloop.report._factors import find_factors, ordered
 from driftloop.report._fidelity import measure_objects
 from driftloop.report._gather import Material, Start, Track, gather
@@ -130,8 +130,40 @@ def test_the_table_of_conditions_says_what_was_planted(run: Run, material: Mater
         assert moved.contraction.low > 0.1
         assert moved.memory.value < 0.5
         assert moved.verdicts[-1].says in ("collapses", None)
+        assert still.stands
+    assert found.standing <= found.claimed <= len(found.rows)
     (level,) = [level for level in found.levels if level.level == "terse"]
     assert (level.factor, level.conditions) == ("prompts", 1)
+
+
+def test_of_many_conditions_only_what_stands_for_all_is_marked(material: Material) -> None:
+    late = separation(np.eye(4)[:, None].repeat(4, axis=1), ["a", "a", "b", "b"]).late
+    nothing = Estimate(0.0, 0.0, 0.0, 2)
+
+    def cells(p: list[float]) -> dict[Any, Any]:
+        found = verdict(late)
+        keys = [(arm, kind, 12) for arm in material.arms for kind in styles(material)]
+        said = [found._replace(kind="collapses", p=one) for one in p]
+        said += [found._replace(kind="undecided", p=np.nan)] * (len(keys) - len(p))
+        return {
+            key: Cell(one, late, nothing) for key, one in zip(keys, said, strict=True)
+        }  # fmt: skip
+
+    # Ten conditions: Holm's steps are 0.05 / 10, 0.05 / 9 ...; the third is one by one only.
+    seen = [("a", "a", cells([0.004, 0.005, 0.03])), ("b", "b", cells([0.001, 0.04, 0.001]))]
+    found = make_factorial(material, find_factors(material), seen, {})
+    assert found is not None
+    claims = {tuple(row.levels): row for row in found.rows if row.verdicts[-1].says}
+    assert [row.verdicts[-1].robust for row in claims.values()] == [True] * 3
+    assert [row.stands for row in claims.values()] == [True, False, False]
+    assert (found.claimed, found.standing) == (3, 1)
+    # Where the voice that contradicts is not heard any more, nothing new is claimed.
+    other = cells([0.04])
+    key = next(iter(other))
+    other[key] = other[key]._replace(verdict=other[key].verdict._replace(kind="remembers"))
+    mixed = make_factorial(material, find_factors(material), [*seen, ("c", "c", other)], {})
+    assert mixed is not None
+    assert (mixed.claimed, mixed.standing) == (2, 0)
 
 
 def test_parts_find_the_part_that_was_planted(material: Material) -> None:

@@ -15,7 +15,7 @@ Coming together, and being forgotten (``_pairs``, ``_verdict``):
 * :func:`separation`: strangers, twins, memory, contraction, noise floor (:class:`Separation`).
 * :func:`lag_distances`, :func:`noise_floor`, :func:`twin_distances`: what it rests on.
 * :func:`shuffled`: the control, on arrays.
-* :func:`verdict` from the late rounds (:class:`Late`) and their :class:`Bounds`: collapses,
+* :func:`verdict` from the late rounds (:class:`Late`) and their :class:`Pivot`: collapses,
   contracts, wanders, remembers, or undecided (:class:`Verdict`).
 
 Variety (``_variety``):
@@ -45,6 +45,7 @@ Uncertainty (``_bootstrap``):
 
 * :func:`curve`: mean over prompts with a 95 % interval, and quartiles, per round (:class:`Curve`).
 * :func:`share`: the same for a yes-or-no property of trajectories (:class:`Estimate`).
+* :func:`holm`: p-values of several claims, so that none of them is false.
 * :data:`RESAMPLES`: how many bootstrap resamples they take by default.
 """
 
@@ -54,11 +55,11 @@ from ._bootstrap import Curve, Estimate, curve, share
 from ._drift import cosine_distance, distance_from, distance_per_step, strangers_from
 from ._energy import EnergyTest, energy_distance
 from ._fidelity import Decay, mean_cumulative_drift, semantic_drift_rate
-from ._interval import RESAMPLES
+from ._interval import RESAMPLES, Pivot, holm
 from ._motifs import Motif, Motifs, find_motifs
 from ._pairs import (
-    Bounds,
     Late,
+    Pivots,
     Separation,
     lag_distances,
     noise_floor,
@@ -74,7 +75,6 @@ from ._words import class_words
 __all__ = [
     "RESAMPLES",
     "Attractor",
-    "Bounds",
     "Curve",
     "Decay",
     "EnergyTest",
@@ -82,6 +82,8 @@ __all__ = [
     "Late",
     "Motif",
     "Motifs",
+    "Pivot",
+    "Pivots",
     "Repetition",
     "Separation",
     "Verdict",
@@ -96,6 +98,7 @@ __all__ = [
     "distance_per_step",
     "energy_distance",
     "find_motifs",
+    "holm",
     "lag_distances",
     "mean_cumulative_drift",
     "noise_floor",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -63,15 +64,16 @@ def attribution(
         axis = names.index(without)
         others = tuple(a for a in range(grid.ndim - 1) if a != axis)
         grid = grid - grid.mean(axis=others, keepdims=True)
-    best = _shares(grid)
     count = len(grid)
+    sums = _sum_up(grid)
+    (best,) = _shares(sums, np.ones((1, count)))
     drawn = [
-        _shares(np.repeat(grid, weights.astype(int), axis=0), distinct=int((weights > 0).sum()))
+        _shares(sums, block[(block > 0).sum(axis=1) > 1])
         for block in prompt_weights(count, resamples, seed)
-        for weights in block
-        if (weights > 0).sum() > 1
     ]
-    low, high = expanded_percentiles(np.reshape(drawn, (-1, len(best))), np.full(len(best), count))
+    low, high = expanded_percentiles(
+        np.concatenate([np.empty((0, len(best))), *drawn]), np.full(len(best), count)
+    )
     labels = [*names, "interactions", "seed"]
     if len(names) == 1:
         keep = [0, 2]
@@ -104,44 +106,79 @@ def _balanced(x: Floats, codes: list[Ints]) -> Floats:
     return grid
 
 
-def _twins_across(grid: Floats) -> tuple[float, int]:
-    """Sum of squares, and its freedom, of what twins of a unit have in common over all cells."""
-    units, twins = grid.shape[0], grid.shape[-2]
-    each = np.moveaxis(grid, -2, 1).reshape(units, twins, -1, grid.shape[-1])
-    apart = each.mean(axis=2) - each.mean(axis=(1, 2))[:, None]
-    return float((apart**2).sum()) * each.shape[2], units * (twins - 1)
+class _Sums(NamedTuple):
+    """What each unit has part in: any weighting of the units is a weighted sum of these."""
+
+    cells: int
+    twins: int
+    all: Floats
+    """``(units,)`` squares of all its positions, from the mean of all units."""
+    between: Floats
+    """``(units,)`` of its cells' means."""
+    across: Floats
+    """``(units,)`` what its twins have in common over all cells."""
+    means: Floats
+    """``(units, d)``."""
+    levels: list[Floats]
+    """``(units, levels, d)`` of every other factor."""
 
 
-def _shares(grid: Floats, distinct: int | None = None) -> Floats:
-    """Omega squared of every factor, of their interactions, and the share of the rest."""
-    axes = tuple(range(grid.ndim - 2))
-    grand = grid.mean(axis=(*axes, grid.ndim - 2))
-    total = float(((grid - grand) ** 2).sum())
+def _sum_up(grid: Floats) -> _Sums:
+    units, twins, d = len(grid), grid.shape[-2], grid.shape[-1]
+    grid = grid - grid.reshape(-1, d).mean(axis=0)
     cells = grid.mean(axis=-2)
-    rest = float(((grid - cells[..., None, :]) ** 2).sum())
-    size = int(np.prod(grid.shape[:-1]))
-    df_rest = size - int(np.prod(grid.shape[:-2]))
+    axes = tuple(range(1, cells.ndim - 1))
+    each = np.moveaxis(grid, -2, 1).reshape(units, twins, -1, d)
+    apart = each.mean(axis=2) - each.mean(axis=(1, 2))[:, None]
+    return _Sums(
+        each.shape[2],
+        twins,
+        (each**2).sum(axis=(1, 2, 3)),
+        (cells.reshape(units, -1) ** 2).sum(axis=1) * twins,
+        (apart**2).sum(axis=(1, 2)) * each.shape[2],
+        each.mean(axis=(1, 2)),
+        [cells.mean(axis=tuple(a for a in axes if a != axis)) for axis in axes],
+    )
+
+
+def _shares(sums: _Sums, weights: Floats) -> Floats:
+    """Omega squared of every factor, of their interactions, and the share of the rest.
+
+    Args:
+        sums: Of the units.
+        weights: ``(weightings, units)`` how often each unit counts.
+
+    Returns:
+        ``(weightings, factors + 2)``.
+    """
+    units = weights.shape[1]
+    size = units * sums.cells * sums.twins
+    of_mean = ((weights @ sums.means / units) ** 2).sum(axis=1)
+    total = weights @ sums.all - size * of_mean
+    between = weights @ sums.between - size * of_mean
+    rest = total - between
+    of_twins = weights @ sums.across
+    squares = [weights @ (sums.means**2).sum(axis=1) * (size / units) - size * of_mean]
+    # Copies of a unit in a resample bring no freedom of their own.
+    freedom = [(weights > 0).sum(axis=1) - 1.0]
+    for part in sums.levels:
+        levels = part.shape[1]
+        means = weights @ part.reshape(units, -1) / units
+        squares.append((means**2).sum(axis=1) * (size / levels) - size * of_mean)
+        freedom.append(np.full(len(weights), levels - 1.0))
+    squares.append(np.maximum(between - np.sum(squares, axis=0), 0.0))
+    freedom.append(np.maximum(units * sums.cells - 1 - np.sum(freedom, axis=0), 0.0))
+    df_rest = units * sums.cells * (sums.twins - 1)
+    df_twins = units * (sums.twins - 1)
     mean_rest = rest / df_rest
-    squares, freedom = [], []
-    for axis in axes:
-        others = tuple(a for a in axes if a != axis)
-        means = cells.mean(axis=others) if others else cells
-        squares.append(float(((means - grand) ** 2).sum()) * size / grid.shape[axis])
-        # Copies of a unit in a resample bring no freedom of their own.
-        levels = distinct if axis == 0 and distinct else grid.shape[axis]
-        freedom.append(levels - 1)
-    between = float(((cells - grand) ** 2).sum()) * grid.shape[-2]
-    squares.append(max(between - sum(squares), 0.0))
-    freedom.append(max(int(np.prod(grid.shape[:-2])) - 1 - sum(freedom), 0))
-    bottom = total + mean_rest
-    if bottom <= 0:
-        return np.full(len(squares) + 1, np.nan)
-    of_twins, df_twins = _twins_across(grid)
     # Where there is one combination only, the twins are the rest.
     other = (rest - of_twins) / (df_rest - df_twins) if df_rest > df_twins else mean_rest
     noise = [of_twins / df_twins, *[other] * (len(squares) - 1)]
-    omega = [
-        max(ss - df * error, 0.0) / bottom
-        for ss, df, error in zip(squares, freedom, noise, strict=True)
-    ]
-    return np.array([*omega, max(1.0 - sum(omega), 0.0)])
+    bottom = total + mean_rest
+    with np.errstate(invalid="ignore", divide="ignore"):
+        omega = np.stack([
+            np.maximum(ss - df * error, 0.0) / bottom
+            for ss, df, error in zip(squares, freedom, noise, strict=True)
+        ], axis=1)  # fmt: skip
+    shares = np.column_stack([omega, np.maximum(1.0 - omega.sum(axis=1), 0.0)])
+    return np.asarray(np.where(bottom[:, None] > 0, shares, np.nan))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,8 @@ from ._bootstrap import Labels
 from ._interval import RESAMPLES, Floats, expanded_percentiles, prompt_weights
 
 PERMUTATIONS = 999
+MOST = 2000
+"""States of a set that are compared; of more, equally many of every unit, drawn at random."""
 BLOCK = 2048
 """States whose distances to all others are held at once."""
 
@@ -45,7 +47,9 @@ def energy_distance(
     distances: squared ones would see nothing but the means. What is relabelled are whole units
     (prompts, or captions of a corpus), never states, since states of a prompt are not independent;
     units weigh the same, and so that none is compared with itself, means within a set leave out
-    pairs of one unit. The interval resamples the units of both sets (expanded percentiles).
+    pairs of one unit. The interval resamples the units of both sets (expanded percentiles). Of sets
+    of more than 2,000 states so many are drawn, as many of each unit: time grows with the square of
+    what is compared.
 
     Args:
         x: ``(n, d)``, none missing.
@@ -61,18 +65,15 @@ def energy_distance(
     >>> energy_distance(near, far).p
     0.001
     """
-    groups = [
-        np.unique(np.arange(len(part)) if units is None else np.asarray(units), return_inverse=True)
-        for part, units in ((x, x_units), (y, y_units))
-    ]
-    (first, a), (second, b) = groups
+    rng = np.random.default_rng(seed)
+    x, first, a = _drawn(x, x_units, rng)
+    y, second, b = _drawn(y, y_units, rng)
     codes = np.concatenate([a, b + len(first)])
     sizes = len(first), len(second)
     if min(sizes) < 2:
         raise ValueError("an energy distance needs two units in each set")
     between = _unit_distances(np.concatenate([x, y]), codes, sum(sizes))
     np.fill_diagonal(between, 0.0)
-    rng = np.random.default_rng(seed)
     inside = np.zeros((permutations + 1, sum(sizes)))
     inside[0, : sizes[0]] = 1.0
     for row in inside[1:]:
@@ -82,6 +83,21 @@ def energy_distance(
     reached = int((distances[1:] >= distances[0] - 1e-12).sum())
     low, high = _interval(between, sizes, resamples, seed)
     return EnergyTest(float(distances[0]), low, high, (reached + 1) / (permutations + 1))
+
+
+def _drawn(
+    states: Floats, units: Labels | None, rng: np.random.Generator
+) -> tuple[Floats, npt.NDArray[Any], npt.NDArray[np.int64]]:
+    """What is compared of a set, its units, and which of them each state is of."""
+    labels = np.arange(len(states)) if units is None else np.asarray(units)
+    if len(states) > MOST:
+        order = rng.permutation(len(states))
+        order = order[np.argsort(labels[order], kind="stable")]
+        _, starts, sizes = np.unique(labels[order], return_index=True, return_counts=True)
+        turn = np.arange(len(order)) - np.repeat(starts, sizes)
+        kept = order[np.lexsort((rng.random(len(order)), turn))[:MOST]]
+        states, labels = states[kept], labels[kept]
+    return states, *np.unique(labels, return_inverse=True)
 
 
 def _energies(between: Floats, one: Floats, other: Floats) -> Floats:

@@ -11,8 +11,8 @@ that chose it over percentiles, BCa and Student's t.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,6 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 
 RESAMPLES = 1000
 LEVEL = 0.95
-ONE_SIDED = 2 * LEVEL - 1
-"""Level of the interval whose ends are one-sided 95 % bounds."""
 BLOCK = 4_000_000
 """Weights held at once while resampling; bounds the memory that many prompts take."""
 FEWEST = 6
@@ -44,11 +42,11 @@ def prompt_weights(prompts: int, resamples: int, seed: int) -> Iterator[Floats]:
         yield rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=size).astype(float)
 
 
-def student(count: int | float, level: float = LEVEL) -> float:
+def student(count: int | float) -> float:
     """The quantile of Student's t that a symmetric interval over so many prompts takes."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(count - 1, (1 + level) / 2))
+    return float(stdtrit(count - 1, (1 + LEVEL) / 2))
 
 
 def studentized(
@@ -57,7 +55,6 @@ def studentized(
     drawn: Floats,
     errors: Floats,
     counts: npt.NDArray[Any],
-    level: float = LEVEL,
 ) -> tuple[Floats, Floats]:
     r"""Ends of the studentised bootstrap interval (Efron and Tibshirani 1993, section 12.5).
 
@@ -70,7 +67,6 @@ def studentized(
         drawn: ``(resamples, columns)`` the estimate in every resample.
         errors: ``(resamples, columns)`` its standard error there.
         counts: ``(columns,)`` prompts behind each column.
-        level: Of the interval; its ends are one-sided bounds of level ``(1 + level) / 2`` each.
 
     Returns:
         Lower and upper ends, ``(columns,)``; NaN with fewer than two prompts, Student's t where
@@ -80,11 +76,11 @@ def studentized(
     for column, count in enumerate(counts):
         if count < 2 or not np.isfinite(estimate[column]) or not np.isfinite(error[column]):
             continue
-        below = above = student(float(count), level)
+        below = above = student(float(count))
         fine = (errors[:, column] > TINY) & np.isfinite(drawn[:, column])
         if count >= FEWEST and fine.sum() > (1 - MOST_LOST) * len(fine):
             ratios = (drawn[fine, column] - estimate[column]) / errors[fine, column]
-            tail = (1 - level) / 2
+            tail = (1 - LEVEL) / 2
             upper, lower = np.quantile(ratios, [1 - tail, tail])
             below, above = float(upper), -float(lower)
         low[column] = estimate[column] - below * error[column]
@@ -92,35 +88,93 @@ def studentized(
     return low, high
 
 
-def least_upper_bound(
-    estimate: Floats, error: Floats, drawn: Floats, errors: Floats, count: int
-) -> float:
-    r"""The lowest of one-sided 95 % upper bounds that hold for all columns together.
+class Pivot(NamedTuple):
+    r"""What one-sided questions about a quantity are asked with.
 
-    Each is :math:`\hat\theta_c - q\, se_c` with *q* the 5 % quantile over resamples of the smallest
-    of the columns' :math:`t^*` (the single-step maximum-t; Romano and Wolf, *Econometrica* 73,
-    2005), so that whoever picks the lowest is not wrong more often. Where a quantity is at most
-    every column's it bounds that.
+    The first column is the quantity. Any others are upper bounds of it, so that "is it below?" may
+    be asked of whichever answers best, at the joint level: with the smallest of the columns'
+    :math:`t^*` in every resample (the single-step maximum-t; Romano and Wolf, *Econometrica* 73,
+    2005), whoever picks the best is not wrong more often. A p-value is the level at which the end
+    of the studentised bootstrap interval lies on the threshold.
+    """
+
+    estimate: Floats
+    """``(columns,)``."""
+    error: Floats
+    """``(columns,)``."""
+    ratios: Floats
+    """``(resamples, columns)`` :math:`t^*`; empty where Student's t is taken in its place, and of
+    the first column only."""
+    prompts: int
+
+    def above(self, threshold: float) -> float:
+        """One-sided p-value for the quantity being above; NaN where it has no error."""
+        return _tail(-self.ratios[:, 0], -self._distances(threshold)[0], self.prompts)
+
+    def below(self, threshold: float) -> float:
+        """One-sided p-value for it being below."""
+        distances = self._distances(threshold)
+        if not len(self.ratios):
+            return _tail(self.ratios[:, 0], distances[0], self.prompts)
+        return _tail(self.ratios.min(axis=1), distances.min(), self.prompts)
+
+    def _distances(self, threshold: float) -> Floats:
+        if self.prompts < 2:
+            return np.full(len(self.estimate), np.nan)
+        # Where all prompts agree there is no error, and any distance is infinitely many of it.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray((self.estimate - threshold) / self.error)
+
+
+def pivot(estimate: Floats, error: Floats, drawn: Floats, errors: Floats, prompts: int) -> Pivot:
+    """Make a :class:`Pivot` of an estimate and its resamples.
 
     Args:
-        estimate: ``(columns,)``, the most trusted first.
+        estimate: ``(columns,)``, the quantity first.
         error: ``(columns,)``.
         drawn: ``(resamples, columns)``.
         errors: ``(resamples, columns)``.
-        count: Prompts.
-
-    Returns:
-        NaN where the first column has no bound of its own; that bound where the resamples are not
-        good enough for a joint one.
+        prompts: Prompts behind it.
     """
-    counts = np.full(len(estimate), count)
-    _, (alone, *_) = studentized(estimate, error, drawn, errors, counts, ONE_SIDED)
-    fine: Bools = np.asarray(((errors > TINY) & np.isfinite(drawn)).all(axis=1))
-    enough = count >= FEWEST and fine.sum() > (1 - MOST_LOST) * len(fine)
-    if not enough or not np.isfinite(estimate + error).all():
-        return float(alone)
-    smallest = ((drawn[fine] - estimate) / errors[fine]).min(axis=1)
-    return float((estimate - np.quantile(smallest, 1 - LEVEL) * error).min())
+    for columns in (slice(None), slice(0, 1)):
+        parts = (estimate[columns], error[columns], drawn[:, columns], errors[:, columns])
+        fine: Bools = np.asarray(((parts[3] > TINY) & np.isfinite(parts[2])).all(axis=1))
+        enough = prompts >= FEWEST and fine.sum() > (1 - MOST_LOST) * len(fine)
+        if enough and np.isfinite(parts[0] + parts[1]).all():
+            return Pivot(*parts[:2], (parts[2][fine] - parts[0]) / parts[3][fine], prompts)
+    return Pivot(estimate[:1], error[:1], np.empty((0, 1)), prompts)
+
+
+def _tail(ratios: Floats, distance: float, prompts: int) -> float:
+    """The share of ratios that lie below a distance; of few resamples none is below 1 / (B + 1)."""
+    from scipy.special import stdtr
+
+    if np.isnan(distance):
+        return np.nan
+    if not len(ratios):
+        return float(stdtr(prompts - 1, distance))
+    ordered = np.sort(ratios)
+    share = np.interp(distance, ordered, np.linspace(0, 1, len(ordered)))
+    return float(max(share, 1 / (len(ordered) + 1)))
+
+
+def holm(p: Sequence[float] | Floats) -> Floats:
+    """p-values of several claims, each raised so that it stands for all of them.
+
+    Claiming those below 5 % makes any false claim at all in 5 % of runs at most, however the claims
+    hang together (Holm, *Scandinavian Journal of Statistics* 6, 1979).
+
+    Args:
+        p: One for each question that was asked; NaN where nothing is claimed, which is counted.
+
+    >>> holm([0.01, 0.04, float("nan"), 0.001]).tolist()
+    [0.03, 0.08, nan, 0.004]
+    """
+    p = np.asarray(p, dtype=np.float64)
+    order = np.argsort(p)  # NaN last
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    return np.minimum(adjusted, 1.0)
 
 
 def expanded_percentiles(drawn: Floats, prompts: npt.NDArray[Any]) -> tuple[Floats, Floats]:

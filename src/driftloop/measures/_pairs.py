@@ -22,31 +22,28 @@ from ._influence import (
     zero_if_rounding,
 )
 from ._interval import (
-    LEVEL,
-    ONE_SIDED,
     RESAMPLES,
     TINY,
     Bools,
     Floats,
-    least_upper_bound,
+    Pivot,
+    pivot,
     prompt_weights,
     studentized,
 )
 
 LATE = 0.5
 """Share of the rounds, from the end, that a noise floor and a verdict rest on."""
-LONG = 0.75
-"""Share of the rounds before those that an upper bound of memory may rest on as well."""
 NAMES = ("strangers", "twins", "memory", "contraction", "separation", "noise")
 BOUNDS = {"strangers": (0.0, 2.0), "twins": (0.0, 2.0), "noise": (0.0, 2.0)}
 
 
-class Bounds(NamedTuple):
-    """One-sided 95 % bounds, which the questions of a verdict are asked with: lower, upper."""
+class Pivots(NamedTuple):
+    """What the questions of a verdict are asked with."""
 
-    contraction: tuple[float, float]
-    memory: tuple[float, float]
-    separation: tuple[float, float]
+    contraction: Pivot
+    memory: Pivot
+    separation: Pivot
 
 
 class Late(NamedTuple):
@@ -63,8 +60,7 @@ class Late(NamedTuple):
     separation: Estimate
     """(S - W) / S: the share of the distance between strangers that twins do not have. It is at
     most the memory, and well defined where every step is noise and the memory is not."""
-    bounds: Bounds
-    """Of contraction, memory and separation."""
+    pivots: Pivots
 
 
 class Separation(NamedTuple):
@@ -185,8 +181,8 @@ def separation(
     ``_influence``); all quantities share their resamples. A chain forgets and does not recall (what
     its state says of the prompt cannot grow; the data-processing inequality), so memory over more
     rounds than the late ones is an upper bound of late memory, and a sharper one where trajectories
-    move slowly among few places and few rounds are few looks. ``bounds`` takes the lower of the
-    two, at their joint level.
+    move slowly among few places and few rounds are few looks. Its pivot has the late rounds, and
+    those from a half, a quarter, an eighth ... of their start on.
 
     Args:
         x: ``(trajectories, rounds, d)`` unit vectors, NaN where there is no state. Round 1 first.
@@ -207,8 +203,9 @@ def separation(
     """
     check_states(x)
     rounds = x.shape[1]
-    start = late_from(rounds, late, 1)
-    starts = [start, start - round(LONG * start)]
+    starts = [start := late_from(rounds, late, 1)]
+    while starts[-1] > 1:
+        starts.append(starts[-1] // 2)
     apart = twin_distances(x, prompts)
     floors = group_means(noise_floor(x, late=late)[:, None], prompts)[:, 0]
     states = [group_means(x[:, t], prompts) for t in range(rounds)]
@@ -230,14 +227,12 @@ def separation(
         (value,), (low,), (high,) = _ends(found, name, slice(rounds, rounds + 1), least)
         return Estimate(float(value), float(low), float(high), int(least[0]))
 
-    def bounds(name: str, counts: npt.NDArray[np.int64]) -> tuple[float, float]:
-        least = counts.min(keepdims=True) if counts.size else np.zeros(1, dtype=np.int64)
-        columns = slice(rounds, rounds + 1)
-        _, (low,), (high,) = _ends(found, name, columns, least, ONE_SIDED)
-        if name == "memory" and found:
-            parts = _columns(found, name, slice(rounds, None))
-            high = least_upper_bound(*parts, int(least[0]))
-        return float(low), float(high)
+    def pivot_of(name: str, counts: npt.NDArray[np.int64]) -> Pivot:
+        if not found:
+            none = np.full((1, 1), np.nan)
+            return pivot(none[0], none[0], none, none, 0)
+        columns = slice(rounds, None if name == "memory" else rounds + 1)
+        return pivot(*_columns(found, name, columns), int(counts.min(initial=count)))
 
     return Separation(
         strangers=over_rounds("strangers", each),
@@ -252,10 +247,10 @@ def separation(
             memory=at_the_end("memory", twins[start:]),
             contraction=at_the_end("contraction", each[start:]),
             separation=at_the_end("separation", twins[start:]),
-            bounds=Bounds(
-                contraction=bounds("contraction", each[start:]),
-                memory=bounds("memory", twins[start:]),
-                separation=bounds("separation", twins[start:]),
+            pivots=Pivots(
+                contraction=pivot_of("contraction", each[start:]),
+                memory=pivot_of("memory", twins[start:]),
+                separation=pivot_of("separation", twins[start:]),
             ),
         ),
     )  # fmt: skip
@@ -343,13 +338,12 @@ def _ends(
     name: str,
     columns: slice,
     counts: npt.NDArray[np.int64],
-    level: float = LEVEL,
 ) -> tuple[Floats, Floats, Floats]:
     """Values and interval of one quantity."""
     if not found:
         return (np.full(len(counts), np.nan),) * 3
     parts = _columns(found, name, columns)
-    low, high = studentized(*parts, counts, level)
+    low, high = studentized(*parts, counts)
     bounds = BOUNDS.get(name, (-np.inf, np.inf))
     return parts[0], np.clip(low, *bounds), np.clip(high, *bounds)
 

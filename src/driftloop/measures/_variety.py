@@ -13,6 +13,9 @@ from ._interval import Bools, Floats, corrected_jackknife_error, student
 
 EXACT = 50
 """Prompts up to which each is left out in turn; above, they are left out in so many groups."""
+GROUPS = 10
+"""The same where there are more prompts than dimensions: all of each group costs as much as all of
+a thousand prompts."""
 NEIGHBOURS = 2
 """With how many others each prompt is left out together."""
 
@@ -56,7 +59,8 @@ def variety(x: Floats, prompts: Labels, *, order: float = 1.0) -> Curve:
     every twin count, in all rounds. With several twins it is the mean over the sets of first twins,
     second twins and so on. A bootstrap would be biased (copies of a prompt in a resample are not
     different things), so the interval leaves out one prompt at a time, or one of 50 groups of
-    them: Student's t with the jackknife's error, less what the jackknife counts twice (see
+    them (10, where there are more prompts than dimensions): Student's t with the jackknife's error,
+    less what the jackknife counts twice (see
     :func:`~driftloop.measures._interval.corrected_jackknife_error`). It is an interval for the
     score that so many *other* prompts would have.
 
@@ -94,19 +98,30 @@ def variety(x: Floats, prompts: Labels, *, order: float = 1.0) -> Curve:
 
 def _one_round(sets: Floats, order: float) -> tuple[float, float, float]:
     """Score of ``(twins, prompts, d)`` and its interval."""
-    count = sets.shape[1]
-    groups = np.arange(count) * min(count, EXACT) // count
-    gram = sets @ np.swapaxes(sets, -1, -2) if count <= sets.shape[2] else None
+    _, count, d = sets.shape
+    few = count <= max(d, EXACT)
+    units = min(count, EXACT if few else GROUPS)
+    groups = np.arange(count) * units // count
+    if few:
+        gram = sets @ np.swapaxes(sets, -1, -2)
 
-    def without(*gone: int) -> float:
-        kept = ~np.isin(groups, gone)
-        if gram is None:
-            return float(vendi(sets[:, kept], order=order).mean())
-        # The Gram matrix of fewer prompts is a part of that of all.
-        part = gram[:, kept][:, :, kept] / kept.sum()
-        return float(_score(np.linalg.eigvalsh(part), order).mean())
+        def without(*gone: int) -> float:
+            # The Gram matrix of fewer prompts is a part of that of all.
+            kept = ~np.isin(groups, gone)
+            return mean_score(gram[:, kept][:, :, kept], int(kept.sum()))
+    else:
+        parts = [sets[:, groups == unit].astype(np.float64) for unit in range(units)]
+        each = np.stack([np.swapaxes(part, -1, -2) @ part for part in parts])
+        everything = each.sum(axis=0)
 
-    value, units = without(), int(groups[-1]) + 1
+        def without(*gone: int) -> float:
+            kept = everything - each[list(gone)].sum(axis=0)
+            return mean_score(kept, int((~np.isin(groups, gone)).sum()))
+
+    def mean_score(gram: Floats, states: int) -> float:
+        return float(_score(np.linalg.eigvalsh(gram / states), order).mean())
+
+    value = without()
     if units < 3:
         return value, np.nan, np.nan
     pairs = [(i, (i + step) % units) for step in range(1, NEIGHBOURS + 1) for i in range(units)]

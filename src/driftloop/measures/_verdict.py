@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from ._bootstrap import Estimate
 from ._pairs import Late
 
@@ -17,14 +19,21 @@ NEGLIGIBLE = 0.05
 """And also when twins are as far apart as strangers but for a twentieth."""
 
 
+LEVEL = 0.05
+"""Of each question's one-sided test."""
+
+
 class Verdict(NamedTuple):
     """What trajectories do, as far as the horizon shows."""
 
     kind: Kind
     falls: bool | None
-    """Whether strangers come together; None where its bounds do not tell."""
+    """Whether strangers come together; None where it cannot be told."""
     forgets: bool | None
-    """Whether the prompt is forgotten; None where its bounds do not tell."""
+    """Whether the prompt is forgotten; None where it cannot be told."""
+    p: float
+    """The larger of the two answers' p-values, which is that of the verdict; NaN where there is
+    none. :func:`~driftloop.measures.holm` takes those of several arms."""
     contraction: Estimate
     memory: Estimate
     horizon: int
@@ -32,7 +41,7 @@ class Verdict(NamedTuple):
 
 
 def verdict(late: Late, *, falls: float = FALLS, forgotten: float = FORGOTTEN) -> Verdict:
-    r"""Say what an arm does from the bounds of contraction and memory.
+    r"""Say what an arm does from contraction and memory.
 
     ============== ==================== ======================
     \               prompt is forgotten  prompt is remembered
@@ -41,36 +50,40 @@ def verdict(late: Late, *, falls: float = FALLS, forgotten: float = FORGOTTEN) -
     they do not    *wanders*            *remembers*
     ============== ==================== ======================
 
-    A question is answered where a one-sided 95 % bound (:class:`~driftloop.measures.Bounds`) lies
-    beyond its threshold, and the verdict is *undecided* where either is not. A verdict claims both
-    answers, so that it is false in 5 % of runs at most, whatever is true: of an intersection-union
-    test each part may take the whole level (Berger, *Technometrics* 24, 1982). Two cases that the
-    bounds cannot see: states that have become exactly the same have collapsed, and memory, a ratio,
-    has no interval worth the name where every step is noise; there twins that are as far apart as
-    strangers, but for a twentieth, tell.
+    A question is answered where a one-sided test at 5 % (:class:`~driftloop.measures.Pivot`) finds
+    the quantity on one side of its threshold, and the verdict is *undecided* where either is not. A
+    verdict claims both answers, so that it is false in 5 % of runs at most, whatever is true: of an
+    intersection-union test each part may take the whole level, and the larger p-value is its own
+    (Berger, *Technometrics* 24, 1982). Two cases that the tests cannot see: states that have become
+    exactly the same have collapsed, and memory, a ratio, has no error worth the name where every
+    step is noise; there twins that are as far apart as strangers, but for a twentieth, tell.
 
     Args:
         late: The late rounds, from :func:`~driftloop.measures.separation`.
         falls: Contraction above which strangers have come together.
         forgotten: Memory below which the prompt is forgotten.
 
-    >>> from driftloop.measures import Bounds, Estimate, Late
-    >>> near, far = Estimate(0.0, -0.1, 0.1, 24), Estimate(0.5, 0.4, 0.6, 24)
-    >>> bounds = Bounds(contraction=far[1:3], memory=near[1:3], separation=near[1:3])
-    >>> verdict(Late(10, 20, far, far, near, far, near, bounds)).kind
+    >>> import numpy as np
+    >>> from driftloop.measures import separation
+    >>> a, b, end = np.eye(3)
+    >>> x = np.array([[a, end, end], [a, end, end], [b, end, end], [b, end, end]])
+    >>> verdict(separation(x, ["a", "a", "b", "b"]).late).kind
     'collapses'
     """
-    fallen = _above(late.bounds.contraction, falls)
-    remembers = _above(late.bounds.memory, forgotten)
-    forgets = None if remembers is None else not remembers
-    if forgets is None and _above(late.bounds.separation, NEGLIGIBLE) is False:
-        forgets = True
+    pivots = late.pivots
+    fallen, of_fall = _answer(pivots.contraction.above(falls), pivots.contraction.below(falls))
+    gone = pivots.memory.below(forgotten)
+    remembers, of_memory = _answer(pivots.memory.above(forgotten), gone)
+    if remembers is None:
+        remembers, of_memory = _answer(np.nan, pivots.separation.below(NEGLIGIBLE))
     if late.strangers.value == 0.0:
-        fallen = forgets = True
+        fallen, remembers, of_fall, of_memory = True, False, 0.0, 0.0
     kind: Kind = "undecided"
-    if fallen is not None and forgets is not None:
-        kind = KINDS[fallen, forgets]
-    return Verdict(kind, fallen, forgets, late.contraction, late.memory, late.rounds)
+    p = np.nan
+    if fallen is not None and remembers is not None:
+        kind, p = KINDS[fallen, not remembers], max(of_fall, of_memory)
+    forgets = None if remembers is None else not remembers
+    return Verdict(kind, fallen, forgets, p, late.contraction, late.memory, late.rounds)
 
 
 KINDS: dict[tuple[bool, bool], Kind] = {
@@ -81,8 +94,8 @@ KINDS: dict[tuple[bool, bool], Kind] = {
 }
 
 
-def _above(bounds: tuple[float, float], threshold: float) -> bool | None:
-    low, high = bounds
-    if low > threshold:
-        return True
-    return False if high < threshold else None
+def _answer(above: float, below: float) -> tuple[bool | None, float]:
+    """Which of two opposite p-values is below the level, and that p-value."""
+    if above < LEVEL:
+        return True, above
+    return (False, below) if below < LEVEL else (None, np.nan)

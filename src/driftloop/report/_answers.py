@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..measures import Curve, Motif, Motifs, Verdict
+from ..measures import Curve, Motif, Motifs
 from ._assess import Drift
 from ._endings import Ending
 from ._gather import Material
 from ._phrases import count, say_estimate, say_share
-from ._voices import Vote, agree
+from ._voices import agree, cast_vote
 
 MEANS = {
     "collapses": "Different prompts come together, and where each started is forgotten.",
@@ -87,7 +87,7 @@ def answer(material: Material, drifts: Sequence[Drift]) -> list[Answer]:
         seen = [(drift, drift.endings[arm]) for drift in drifts if arm in drift.endings]
         if not seen:
             continue
-        found = agree([vote(drift.family, ending.verdict) for drift, ending in seen])
+        found = agree([cast_vote(drift.family, ending.verdict) for drift, ending in seen])
         horizon = max(ending.rounds for _, ending in seen)
         kind = found.says or "undecided"
         means = MEANS.get(kind, "It depends on what one looks at.")
@@ -96,11 +96,6 @@ def answer(material: Material, drifts: Sequence[Drift]) -> list[Answer]:
         rows = [_row(drift, ending) for drift, ending in seen]
         answers.append(Answer(arm, kind, means, found.sure, found.robust, horizon, rows))
     return answers
-
-
-def vote(family: str, verdict: Verdict) -> Vote:
-    """What an encoder says of an arm."""
-    return Vote(family, None if verdict.kind == "undecided" else verdict.kind)
 
 
 def _why_undecided(ending: Ending) -> str:

@@ -9,23 +9,24 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..measures import Estimate, Late, curve, distance_from, separation, verdict
+from ..measures import Estimate, Late, Verdict, curve, distance_from, holm, separation, verdict
 from ._factors import Factors, ordered
 from ._gather import Material
-from ._voices import Agreement, Vote, agree
+from ._voices import Agreement, agree, cast_vote
 
 FEWEST = 4
 """Prompts of a kind from which on they are looked at by themselves."""
 SHORT = 4
 """Rounds that the shortest horizon has at least."""
-RESAMPLES = 500
+FAMILYWISE = 0.05
+"""Chance that any of an encoder's verdicts in the table is false, of those that stand for all."""
 STYLE = "prompts"
 
 
 class Cell(NamedTuple):
     """One condition at one horizon, as one encoder sees it."""
 
-    says: str
+    verdict: Verdict
     late: Late
     drift: Estimate
     """Distance from the start, or from round 1 where the start is of the other kind."""
@@ -66,6 +67,9 @@ def measure_conditions(
         from_start: Whether the start is a state of this kind.
     """
     kinds = styles(material)
+    conditions = len(material.arms) * max(len(kinds), 1)
+    # Holm's first step wants a p-value that is this small, with as many again to be sure of it.
+    resamples = max(500, round(2 * conditions / FAMILYWISE))
     prompts = np.array([track.name.prompt for track in material.of_arm(arm)])
     cells: Cells = {}
     for kind, ids in (kinds or {"": sorted(set(prompts))}).items():
@@ -74,13 +78,13 @@ def measure_conditions(
             states, labels = x[rows, : horizon + 1], prompts[rows]
             if not np.isfinite(states[:, horizon, 0]).any() or len(np.unique(labels)) < 2:
                 continue
-            late = separation(states[:, 1:], labels, resamples=RESAMPLES).late
+            late = separation(states[:, 1:], labels, resamples=resamples).late
             base = states[:, 0 if from_start else 1]
             away = curve(distance_from(states[:, horizon:], base), labels, bounds=(0.0, 2.0))
             drift = Estimate(
                 float(away.mean[0]), float(away.low[0]), float(away.high[0]), int(away.prompts[0])
             )
-            cells[arm, kind, horizon] = Cell(verdict(late).kind, late, drift)
+            cells[arm, kind, horizon] = Cell(verdict(late), late, drift)
     return cells
 
 
@@ -90,6 +94,8 @@ class Condition(NamedTuple):
     levels: list[str]
     verdicts: list[Agreement]
     """At each horizon."""
+    stands: bool
+    """Whether the last is claimed as well where all conditions count as one question."""
     drift: Estimate
     memory: Estimate
     contraction: Estimate
@@ -118,6 +124,16 @@ class Factorial(NamedTuple):
     seen: str
     """What drift, memory and contraction are seen with."""
 
+    @property
+    def claimed(self) -> int:
+        """Conditions with a verdict at the last horizon, asked one by one."""
+        return sum(row.verdicts[-1].says not in (None, "mixed") for row in self.rows)
+
+    @property
+    def standing(self) -> int:
+        """Those of them that stand together."""
+        return sum(row.stands for row in self.rows)
+
 
 def make_factorial(
     material: Material,
@@ -145,6 +161,7 @@ def make_factorial(
     steps = horizons(material.rounds)
     rows = []
     _, title, first = max(seen, key=lambda one: len({arm for arm, _, _ in one[2]}))
+    together = [(family, name, _standing(cells)) for family, name, cells in seen]
     for arm in _in_order(material, factors, names):
         own = factors.levels.get(arm, {})
         for kind in kinds:
@@ -155,9 +172,12 @@ def make_factorial(
             # A control stands in the table by its name.
             cells = [own[name] for name in names] if own and names else [arm]
             cells += ["–"] * (max(len(names), 1) - len(cells))
+            verdicts = [_together(seen, (arm, kind, h)) for h in steps]
+            # Without the voices that are gone nothing new may be claimed.
+            said = verdicts[-1].says
+            stands = said == _together(together, (arm, kind, last)).says not in (None, "mixed")
             rows.append(Condition(
-                cells + ([kind] if kinds != [""] else []),
-                [_together(seen, (arm, kind, h)) for h in steps],
+                cells + ([kind] if kinds != [""] else []), verdicts, stands,
                 cell.drift, cell.late.memory, cell.late.contraction, priors.get(arm, ""),
             ))  # fmt: skip
     return Factorial(titles, steps, rows, _by_level(titles, rows), title)
@@ -175,14 +195,25 @@ def _in_order(material: Material, factors: Factors, names: Sequence[str]) -> lis
     return sorted(material.arms, key=rank)
 
 
+def _standing(cells: Mapping[Any, Cell]) -> Cells:
+    """The last horizon of every condition, undecided where its verdict does not stand for all."""
+    last: dict[tuple[str, str], int] = {}
+    for arm, kind, horizon in cells:
+        last[arm, kind] = max(horizon, last.get((arm, kind), 0))
+    keys = [(arm, kind, horizon) for (arm, kind), horizon in last.items()]
+    adjusted = holm([cells[key].verdict.p for key in keys])
+    return {
+        key: cells[key]
+        if p < FAMILYWISE
+        else cells[key]._replace(verdict=cells[key].verdict._replace(kind="undecided"))
+        for key, p in zip(keys, adjusted, strict=True)
+    }
+
+
 def _together(
     seen: Sequence[tuple[str, str, Mapping[Any, Cell]]], key: tuple[str, str, int]
 ) -> Agreement:
-    votes = [
-        Vote(family, None if cells[key].says == "undecided" else cells[key].says)
-        for family, _, cells in seen
-        if key in cells
-    ]
+    votes = [cast_vote(family, cells[key].verdict) for family, _, cells in seen if key in cells]
     return agree(votes)
 
 

@@ -21,10 +21,9 @@ WIDE = 1.5
 class EndingBlock(NamedTuple):
     """The charts of one encoder."""
 
-    heading: str
-    encoder: str
-    apart: list[Panel]
-    """Strangers and twins; variety."""
+    apart: Panel
+    """Strangers and twins."""
+    variety: Panel | None
     memory: Panel | None
     """None without twins."""
 
@@ -39,7 +38,7 @@ def _block(arms: list[str], drift: Drift) -> EndingBlock:
     endings = [drift.endings[arm] for arm in shown]
     colours = [arms.index(arm) for arm in shown]
     rounds = max(ending.rounds for ending in endings)
-    noun = "Captions" if drift.kind == "text" else "Pictures"
+    heading = f"{'Captions' if drift.kind == 'text' else 'Pictures'}: {drift.title}"
 
     def lines(
         curves: Sequence[Curve], controls: Sequence[Curve | None], levels: Sequence[float | None]
@@ -56,14 +55,14 @@ def _block(arms: list[str], drift: Drift) -> EndingBlock:
         rounds=rounds, top=top, control="twins", level="noise", colours=colours,
     )  # fmt: skip
     prompts = max(int(e.variety.prompts.max(initial=0)) for e in endings)
-    panels = [Panel("How far apart strangers (line) and twins (dashed) are", apart)]
+    variety = None
     if prompts >= 2:
         svg = ending_figure(
             lines([e.variety for e in endings], [None] * len(endings), [None] * len(endings)),
             label=f"How many different things there are, round by round, {drift.title}",
             rounds=rounds, top=float(prompts), colours=colours,
         )  # fmt: skip
-        panels.append(Panel(f"How many different things, of {prompts} at most", svg))
+        variety = Panel(f"{heading}; {prompts} at most", svg)
     memory = None
     if any(np.isfinite(p.memory.mean).any() for p in parts):
         controls = [_control(ending) for ending in endings]
@@ -72,8 +71,8 @@ def _block(arms: list[str], drift: Drift) -> EndingBlock:
             label=f"How much of the prompt is left, round by round, {drift.title}",
             rounds=rounds, top=1.2, bottom=-0.2, level="shuffled", colours=colours,
         )  # fmt: skip
-        memory = Panel(f"{noun}: {drift.title}", svg)
-    return EndingBlock(f"{noun}: {drift.title}", drift.encoder, panels, memory)
+        memory = Panel(heading, svg)
+    return EndingBlock(Panel(heading, apart), variety, memory)
 
 
 def _telling(memory: Curve) -> Curve:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ..measures import Verdict
 from ._phrases import count
 
 
@@ -25,6 +26,11 @@ class Agreement(NamedTuple):
     """Whether two families say it and none says another thing."""
     sure: str
     """The same in words."""
+
+
+def cast_vote(family: str, verdict: Verdict) -> Vote:
+    """What an encoder of a family says of an arm or condition."""
+    return Vote(family, None if verdict.kind == "undecided" else verdict.kind)
 
 
 def agree(votes: Sequence[Vote]) -> Agreement:

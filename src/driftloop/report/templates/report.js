@@ -114,7 +114,7 @@
   const groups = all(".group");
   const find = one(".find");
   const more = one(".more");
-  const FEW = 8;
+  const FEW = 4;
   let open = groups.length <= FEW + 2;
   const texts = groups.map((group) => {
     const parts = all("h3, .caption", group).map((part) => part.textContent);
@@ -148,6 +148,12 @@
       filter();
     });
   }
+  // Paper shows all; what was closed is closed again.
+  addEventListener("beforeprint", () => {
+    const closed = all("details:not([open])");
+    closed.forEach((part) => (part.open = true));
+    addEventListener("afterprint", () => closed.forEach((part) => (part.open = false)), { once: true });
+  });
 
   // Zoom: everything in it is copied from the strip as text or as nodes, never parsed.
   const zoom = one("#zoom");
