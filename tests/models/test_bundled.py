@@ -201,8 +201,8 @@ def test_a_study_of_the_bundled_pair_repeats_whoever_plays_together(
     whole: Path, tmp_path: Path
 ) -> None:
     models = dict(small().models)
-    generator = models["postcard-sdxl"]
-    models["postcard-sdxl"] = generator.model_copy(update={"device": ["cpu", "cpu"]})
+    generator = models["postcard-turbo"]
+    models["postcard-turbo"] = generator.model_copy(update={"device": ["cpu", "cpu"]})
     again = small(models=models)
     driftloop.run(again, tmp_path / "again", overlap="models", progress=False).close()
     assert played(whole).equals(played(tmp_path / "again"))
