@@ -140,13 +140,19 @@ def report(
             "for more [default: those that ship].",
         ),
     ] = None,
+    pictures: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many the film strips hold together [default: 3000]."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Measure a run and write report.html."""
     from .store import open_run
 
+    # Typer gives an empty list where the option is not used.
+    chosen = {"encoders": encoder or None, "pictures": pictures}
     with open_run(folder) as opened:
-        _write_report(opened, path, quiet, encoder)
+        _write_report(opened, path, quiet, **{k: v for k, v in chosen.items() if v is not None})
 
 
 @app.command()
@@ -344,19 +350,14 @@ def _parse_pair(pair: str, option: str, example: str) -> tuple[str, str]:
     return key.strip(), value
 
 
-def _write_report(
-    opened: Run, path: Path | None, quiet: bool, encoders: list[str] | None = None
-) -> None:
+def _write_report(opened: Run, path: Path | None, quiet: bool, **chosen: Any) -> None:
     from .errors import ModelError
 
     try:
         from .report import write_report
     except ImportError as error:
         raise ModelError(f"the report needs pip install 'driftloop[report]': {error}") from error
-    # Typer gives an empty list where the option is not used.
-    written = write_report(
-        opened, path, encoders=encoders or None, progress=False if quiet else None
-    )
+    written = write_report(opened, path, progress=False if quiet else None, **chosen)
     out.print(f"report: {written}", soft_wrap=True)
 
 

@@ -24,7 +24,7 @@ from ..store import Run, open_run
 from ._answers import answer, atlas_pictures, make_atlases
 from ._assess import Advance, Drift, measure_drift, measure_repeats, on_postcards
 from ._charts import drift_blocks, repeats_blocks, returns_rows
-from ._choice import Choice, choose
+from ._choice import MOST_PICTURES, Choice, choose
 from ._conditions import make_factorial
 from ._ending_charts import ending_blocks
 from ._factors import find_factors
@@ -46,6 +46,7 @@ def write_report(
     path: str | PathLike[str] | None = None,
     *,
     encoders: Sequence[str] | None = None,
+    pictures: int = MOST_PICTURES,
     progress: bool | None = None,
 ) -> Path:
     """Measure a run and write its report.
@@ -57,6 +58,8 @@ def write_report(
         encoders: Names of what measures it, as :func:`driftloop.encoders.find_encoders` takes them;
             a model that has an encoder for captions and one for pictures measures both. By default
             those that ship.
+        pictures: How many the strips hold together, for a smaller or a larger file; trajectories
+            without a strip are measured all the same.
         progress: Show a progress bar on the error stream; by default only on a terminal.
 
     Returns:
@@ -68,7 +71,9 @@ def write_report(
     """
     if not isinstance(run, Run):
         with open_run(run) as opened:
-            return write_report(opened, path, encoders=encoders, progress=progress)
+            return write_report(
+                opened, path, encoders=encoders, pictures=pictures, progress=progress
+            )
     chosen = None
     if encoders is not None:
         # All are found before the first one embeds; two spellings of one are one.
@@ -79,14 +84,16 @@ def write_report(
     target = Path(path) if path is not None else run.folder / "report.html"
     show = sys.stderr.isatty() if progress is None else progress
     with _bar(show) as advance:
-        page = _render(run, target, advance, chosen)
+        page = _render(run, target, advance, chosen, pictures)
     _write(target, page)
     return target
 
 
-def _render(run: Run, target: Path, advance: Advance, encoders: Sequence[Encoder] | None) -> str:
+def _render(
+    run: Run, target: Path, advance: Advance, encoders: Sequence[Encoder] | None, pictures: int
+) -> str:
     material = gather(run)
-    choice = choose(material.tracks)
+    choice = choose(material.tracks, most_pictures=pictures)
     factors = find_factors(material)
     drifts = measure_drift(run, material, choice, factors, advance, encoders)
     repeats = measure_repeats(material)
