@@ -51,7 +51,7 @@ every part alike, so that what a caption leaves open is refilled as the world ha
     "postcard-turbo": About(
         ("StableDiffusionXLPipeline", "draws the nocturne world in 4 steps without guidance"),
         f"""A small `StableDiffusionXLPipeline` that draws 128 × 128 pictures in 4 steps without
-guidance (set guidance to 1), a quarter of postcard-sdxl's work. {_GENERATOR} The scheduler is
+guidance (set guidance to 1), a third of postcard-sdxl's work. {_GENERATOR} The scheduler is
 DDIM.""",
         f"""{_SCENES} Its UNet parted from postcard-sdxl's after the first stretch, went on in the
 **nocturne** world (`WORLD.skewed("nocturne")`: nights, storms, cities, buildings, figures and ink
