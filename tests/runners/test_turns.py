@@ -15,7 +15,7 @@ from driftloop_toys.studies import toy_data
 import driftloop
 from driftloop.errors import ModelError
 from driftloop.models import Fitted, get_backend
-from driftloop.runners import Overlap, Session, drive
+from driftloop.runners import Overlap, Session, cast_study, drive
 from driftloop.runners._turns import InTurn, Turns
 from driftloop.store import open_run
 from driftloop.study import Study, load_study
@@ -105,7 +105,7 @@ def test_seats_of_the_same_weights_are_one_wave(
         drive(session)
         assert len(session.players) == 4
     assert ToyWeights.moved[before:] == ["generator", "captioner"] * ROUNDS
-    assert played(tmp_path / "1").num_rows == study(arms=arms).steps
+    assert played(tmp_path / "1").num_rows == cast_study(study(arms=arms)).steps
 
 
 def test_what_does_not_fit_beside_another_takes_turns_and_says_so(
