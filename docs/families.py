@@ -19,6 +19,7 @@ HERE = Path(__file__).parent
 TESTS = HERE.parent / "tests"
 CONTRACTS = {
     "Generators": "models/test_contract_generators.py",
+    "Editors, from image to image": "models/test_contract_editors.py",
     "Captioners": "models/test_contract_captioners.py",
     "Encoders": "encoders/test_contract_encoders.py",
 }
@@ -58,7 +59,7 @@ def contract(file: Path) -> dict[str, Result]:
         if "[" not in name:
             continue
         family = (
-            name.split("[", 1)[1].removesuffix("]").removesuffix("-text").removesuffix("-image")
+            name.split("[", 1)[1].removesuffix("]").removesuffix(", text").removesuffix(", image")
         )
         bad = next((part for part in case if part.tag in ("failure", "error", "skipped")), None)
         kind = "passed" if bad is None else bad.tag
