@@ -71,6 +71,7 @@ def contract(file: Path) -> dict[str, Result]:
             sorted({_short(message) for kind, message in told if kind == "skipped"}),
         )
         for family, told in found.items()
+        if len(told) > 1  # The rest are single cases of something that is refused.
     }
 
 
