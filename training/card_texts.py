@@ -46,7 +46,8 @@ pictograms on a ground, under a sky or in a room. Use 6 steps and guidance 2; ot
 supported. {_GENERATOR} The scheduler is DPM-Solver++.""",
         f"""{_SCENES} The UNet was first trained on a world in which rare objects are less rare,
 with six times the weight on the parts of a picture where objects are; then on the world as it is,
-every part alike, so that what a caption leaves open is refilled as the world has it.""",
+every part alike, so that what a caption leaves open is refilled more as the world has it; guidance
+moves it to the likeliest again.""",
     ),
     "postcard-turbo": About(
         ("StableDiffusionXLPipeline", "draws the nocturne world in 4 steps without guidance"),
