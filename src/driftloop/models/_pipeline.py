@@ -163,7 +163,7 @@ def load(settings: DiffusersSettings, located: Located) -> Loaded:
     """Load a pipeline into main memory, with its LoRA, offloaded and compiled as wished."""
     torch = _torch.import_torch()
     try:
-        import diffusers  # noqa: F401
+        import diffusers  # noqa: F401  (to say what to install, if not)
         import transformers  # noqa: F401  (pipelines import it; it has to be there to be quieted)
     except ImportError as error:
         raise ModelError("diffusers is not installed: pip install 'driftloop[all]'") from error

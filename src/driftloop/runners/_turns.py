@@ -71,7 +71,7 @@ class Turns:
 
     def enter(self, player: Player) -> None:
         """Bring a player's weights onto its device, the others' out of it where turns are taken."""
-        weights: Weights = player.weights  # type: ignore[attr-defined]
+        weights: Weights = player.weights  # type: ignore[attr-defined]  # those that compute
         if self.taken(_device(player)):
             self._make_room(player)
         try:
@@ -110,7 +110,7 @@ class InTurn(Around):
     @property
     def within(self) -> Any:
         """As that of the player inside; missing where that one cannot be told."""
-        told = self.player.within  # type: ignore[attr-defined]
+        told = self.player.within  # type: ignore[attr-defined]  # or it has none
         return lambda words: InTurn(told(words), self.turns)
 
     def play(self, inputs: Sequence[Any], seeds: Sequence[int]) -> list[Output | Failure]:
