@@ -5,7 +5,7 @@
 All that a report measures with one encoder. A run of so many states has 100 rounds and 2 twins, in
 two arms where parts are told apart; each size is measured in a process of its own, so that its
 largest memory is its own. Seconds are of computing (of all cores together), so that a machine that
-is busy with other work gives the same; the last column is what the clock said.
+is busy with other work gives the same; "by the clock" is what that said.
 """
 
 from __future__ import annotations

@@ -112,24 +112,15 @@ def generator_section(name: str, figures: dict[str, Any]) -> str:
         ["an object alone, called by", "is drawn"],
         [[title, share(figure)] for title, figure in figures["words"].items()],
     )
+    keys = ("objects found", "objects right", "tints right")
     settings = table(
-        [
-            "steps",
-            "guidance",
-            "passes of the UNet",
-            "objects found",
-            "objects right",
-            "tints right",
-        ],
+        ["steps", "guidance", "passes of the UNet", *keys],
         [
             [
                 f"{row['steps']}{' (meant)' if row['chosen'] else ''}",
                 f"{row['guidance']:g}",
                 str(row["evaluations"]),
-                *(
-                    share(row["figures"][k])
-                    for k in ("objects found", "objects right", "tints right")
-                ),
+                *(share(row["figures"][key]) for key in keys),
             ]
             for row in figures["settings"]
         ],

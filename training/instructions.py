@@ -25,15 +25,13 @@ FREE: tuple[tuple[str, Look], ...] = (
 )
 UNBOUNDED = 45
 """Words of a caption that was given no budget: room for nearly every scene."""
+HABITS: dict[str, Look] = {"postcard-llava": "faithful", "postcard-git": "setting"}
+"""How each captioner looks where it is not asked for the unusual."""
 
 
 def aim_for(words: int) -> int:
     """The words of a caption for a budget: who aims lower can miscount and still keep it."""
     return words - (words + 2) // 8
-
-
-HABITS: dict[str, Look] = {"postcard-llava": "faithful", "postcard-git": "setting"}
-"""How each captioner looks where it is not asked for the unusual."""
 
 
 def instruct(captioner: str, scene: Scene, rng: random.Random) -> tuple[str, str]:

@@ -101,7 +101,7 @@ def check_task(task: Task, pipeline: str, path: str) -> None:
     if task == "text-to-image":
         return  # Said by what loads it.
     try:
-        import transformers  # noqa: F401  (as below)
+        import transformers  # noqa: F401  (it has to be there to be quieted)
 
         with _torch.quietly():
             _class_for(task, pipeline)
