@@ -1,7 +1,6 @@
 """Run every stage in order; a stage that has spent its budget does nothing.
 
-The minutes are those of one CPU core, with ``--start`` from models that were trained before; from
-nothing they are far too few (``--scale`` multiplies them).
+The minutes are those of one CPU core, from nothing; ``--scale`` multiplies them.
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ from pathlib import Path
 STAGES = (
     ("pictograms", None),
     ("wordnet", None),
-    ("train_autoencoder --stretch whole", 18),
+    ("train_autoencoder --stretch whole", 24),
     ("train_autoencoder --stretch decoder", 6),
-    ("train_text", 18),
-    ("train_llava", 28),
-    ("train_git", 26),
-    ("train_clip", 26),
-    ("train_unet --stretch objects", 55),
+    ("train_text", 30),
+    ("train_llava", 60),
+    ("train_git", 75),
+    ("train_clip", 60),
+    ("train_unet --stretch objects", 170),
     ("train_unet --stretch prior", 25),
-    ("train_unet --stretch nocturne", 14),
-    ("train_turbo", 25),
+    ("train_unet --stretch nocturne", 12),
+    ("train_turbo", 15),
     ("export", None),
     ("evaluate", None),
     ("contact_sheet", None),
@@ -40,6 +39,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="factor on all training times")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=0, help="processes that render ahead")
+    parser.add_argument("--compile", action="store_true", help="of the UNet; see its --help")
     parser.add_argument(
         "--start", type=Path, help="begin with the models in this folder instead of nothing"
     )
@@ -59,6 +59,8 @@ def main() -> None:
             budget = 0 if name in args.keep else minutes * args.scale
             command += ["--minutes", str(budget), "--threads", str(args.threads)]
             command += ["--workers", str(args.workers)]
+            if args.compile and "train_unet" in name:
+                command += ["--compile"]
             if args.start:
                 command += ["--start", str(args.start)]
         print("+", " ".join(command), flush=True)

@@ -76,13 +76,15 @@ def noise_words() -> tuple[str, ...]:
 
 
 def _rename(scene: Scene, text: str, rng: random.Random) -> str:
-    """Call one object by the name of its kind, or by one of WordNet's names for it."""
-    thing = WORLD.things[rng.choice(scene.objects).name]
-    name = rng.choice(WORLD.kinds[thing.kind])
-    if other_names()[thing.name] and rng.random() < 0.6:
-        name = rng.choice(other_names()[thing.name])
-    text = re.sub(rf"\b{thing.plural}\b", plural_of(name), text)
-    return re.sub(rf"\b{thing.name}\b", name, text)
+    """Call an object, or all of them, by the name of its kind or by one of WordNet's for it."""
+    chosen = scene.objects if rng.random() < 0.5 else [rng.choice(scene.objects)]
+    for thing in (WORLD.things[placed.name] for placed in chosen):
+        name = rng.choice(WORLD.kinds[thing.kind])
+        if other_names()[thing.name] and rng.random() < 0.7:
+            name = rng.choice(other_names()[thing.name])
+        text = re.sub(rf"\b{thing.plural}\b", plural_of(name), text)
+        text = re.sub(rf"\b{thing.name}\b", name, text)
+    return text
 
 
 def _swap_setting(scene: Scene, text: str, rng: random.Random) -> str:
@@ -98,7 +100,7 @@ def _swap_setting(scene: Scene, text: str, rng: random.Random) -> str:
 
 def roughen(scene: Scene, text: str, rng: random.Random) -> str:
     """Make a caption less like the grammar; what is left of its meaning stays true."""
-    if rng.random() < 0.4:
+    if rng.random() < 0.6:
         text = _rename(scene, text, rng)
     if rng.random() < 0.6:
         text = _swap_setting(scene, text, rng)

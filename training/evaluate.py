@@ -34,7 +34,7 @@ from training.instructions import HABITS, aim_for
 from training.players import CAPTIONERS, GENERATORS, UNUSUAL, captioner, cast, play
 from training.reader import objects_drawn
 from training.render import render
-from training.siblings import others, with_object
+from training.siblings import in_the_same_words, others
 from training.sweep import FULL, sweep_figures
 from training.tally import Tally, compare, share_of
 from training.wordnet import other_names
@@ -196,12 +196,8 @@ def eye_finds(scenes: Sequence[Scene], pictures: Sequence[Image.Image]) -> dict[
 
 def alternatives(scene: Scene, at: int, rng: random.Random) -> list[str]:
     """Captions in the same words of the scene and of ones with another object at one place."""
-    wording = rng.random()
     names = (scene.objects[at].name, *rng.choices(others(scene, at), k=CHOICES - 1))
-    return [
-        caption(with_object(scene, at, name), FULL, random.Random(wording), plain=1.0)
-        for name in names
-    ]
+    return in_the_same_words(scene, at, names, FULL, rng, plain=1.0)
 
 
 def prior_figures(name: str, n: int) -> Figures:

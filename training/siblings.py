@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
-from driftloop.postcards import SETTINGS, WORLD, Scene, prior
+from driftloop.postcards import SETTINGS, WORLD, Scene, caption, prior
 from driftloop.postcards.scenes import held_out
 
 SETTING_SHARE = 0.3
@@ -48,7 +49,29 @@ def sibling(scene: Scene, rng: random.Random) -> Scene:
         values = [v for v, p in likely.items() if p > 0 and v != getattr(scene, role)]
         return replace(scene, **{role: rng.choice(values)})
     at = rng.randrange(len(scene.objects))
+    names = allowed(scene, at, kin=rng.random() < KIN_SHARE)
+    return with_object(scene, at, rng.choice(names)) if names else scene
+
+
+def allowed(scene: Scene, at: int, *, kin: bool = False) -> list[str]:
+    """Those of `others` that make no held-out pair with the objects that stay."""
     rest = [placed.name for i, placed in enumerate(scene.objects) if i != at]
-    names = others(scene, at, kin=rng.random() < KIN_SHARE)
-    allowed = [name for name in names if not any(held_out(name, other) for other in rest)]
-    return with_object(scene, at, rng.choice(allowed)) if allowed else scene
+    names = others(scene, at, kin=kin)
+    return [name for name in names if not any(held_out(name, other) for other in rest)]
+
+
+def in_the_same_words(
+    scene: Scene,
+    at: int,
+    names: Sequence[str],
+    words: int,
+    rng: random.Random,
+    *,
+    plain: float = 0.9,
+) -> list[str]:
+    """Captions of the scene with each of the names at one place, all in the same words."""
+    wording = rng.random()
+    return [
+        caption(with_object(scene, at, name), words, random.Random(wording), plain=plain)
+        for name in names
+    ]

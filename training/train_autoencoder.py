@@ -17,6 +17,7 @@ from diffusers import AutoencoderTiny
 
 from driftloop.postcards import WORLD, sample_scene
 from training.common import DEVICE, RUNS, as_input, autocast, options, weights_in
+from training.muon import Both
 from training.record import history, read
 from training.render import render
 from training.schedule import Schedule, trained
@@ -25,6 +26,7 @@ from training.stream import stream
 NOISE = {"whole": 0.08, "decoder": 0.12}
 """Standard deviation of what is added to latents, whose own is about 1. A decoder that forgives
 small errors in the latents forgives the diffusion model too."""
+ENDS = ("encoder.layers.0.", "encoder.layers.9.", "decoder.layers.0.", "decoder.layers.15.")
 EVEN = WORLD.tempered(0.3)
 """What is rare has to be kept as sharp as what is not."""
 
@@ -90,7 +92,7 @@ def error_of(y: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, float]:
 
 def main() -> None:
     """Train, or go on training, a stretch for a budget of minutes."""
-    parser = options(__doc__, minutes=12, batch=16, rate=2e-3)
+    parser = options(__doc__, minutes=12, batch=16, rate=1e-3)
     parser.add_argument("--stretch", default="whole", choices=list(NOISE))
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -107,11 +109,10 @@ def main() -> None:
         model.load_state_dict(weights_in(folder / "vae" / "diffusion_pytorch_model.safetensors"))
         start, before = "the weights before it", read(folder).get("autoencoder", [])
     model = model.to(DEVICE, memory_format=torch.channels_last)
-    learning = [p for p in model.parameters() if p.requires_grad]
     schedule = Schedule(
         checkpoint(args.stretch),
         model,
-        torch.optim.AdamW(learning, args.rate, weight_decay=1e-4),
+        Both(model, args.rate, ends=ENDS),
         minutes=args.minutes,
         rate=args.rate,
         batch=args.batch,

@@ -3,8 +3,8 @@
 It judges what others draw and say: pictures against pictures, texts against texts, pictures against
 texts. Contrastive, with both towers also asked what they see and read, which on few samples teaches
 more than the contrast does. Every batch holds each scene beside one that differs from it in one
-thing only: among strangers alone a setting is enough to tell scenes apart, and objects are not
-looked at.
+thing only, and captions that differ from the true one in an object: among strangers alone a setting
+is enough to tell scenes apart, and objects are not looked at.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ from training.muon import Both
 from training.pictures import Pictures
 from training.record import read
 from training.schedule import Schedule, trained
+from training.siblings import KIN_SHARE, allowed, in_the_same_words
 from training.sight import PATCH, SIDE, Sight
 from training.train_llava import picture_processor
 
 CHECKPOINT = RUNS / "clip.pt"
 WIDTH, READER, SHARED = 192, 128, 128
+WRONG = 4
+"""Captions with a wrong object that each picture is compared with, besides those of others."""
 
 
 def build() -> CLIPModel:
@@ -93,6 +96,14 @@ def tell_apart(scene: Scene, other: Scene, rng: random.Random) -> tuple[str, str
     return first, second
 
 
+def right_and_wrong(scene: Scene, rng: random.Random) -> list[str]:
+    """A true caption, and the same with other objects at one place."""
+    at = rng.randrange(len(scene.objects))
+    wrong = allowed(scene, at, kin=rng.random() < KIN_SHARE) or allowed(scene, at)
+    names = [scene.objects[at].name, *rng.choices(wrong, k=WRONG)]
+    return in_the_same_words(scene, at, names, rng.choice((30, 40, 60)), rng)
+
+
 def main() -> None:
     """Train, or go on training, for a budget of minutes."""
     parser = options(__doc__, minutes=40, batch=64, rate=1e-3)
@@ -138,6 +149,7 @@ def main() -> None:
             for pair in zip(scenes[::2], scenes[1::2], strict=True)
             for text in tell_apart(*pair, rng)
         ]
+        texts += [text for scene in scenes[::2] for text in right_and_wrong(scene, rng)]
         tokens = tokenizer(
             texts, padding="longest", truncation=True, max_length=77, return_tensors="pt"
         ).to(DEVICE)
@@ -146,19 +158,25 @@ def main() -> None:
             told = model.text_model(**tokens)
             pictured = model.visual_projection(seen.pooler_output)
             written = model.text_projection(told.pooler_output)
+            written, others = written.split((len(scenes), len(written) - len(scenes)))
             reading = helpers.sight(scenes)
             knowing = helpers(pictured, scenes) + helpers(written, scenes)
         a = nn.functional.normalize(pictured.float(), dim=-1)
         b = nn.functional.normalize(written.float(), dim=-1)
-        logits = model.logit_scale.exp().clamp(max=100) * a @ b.T
+        scale = model.logit_scale.exp().clamp(max=100)
+        logits = scale * a @ b.T
         order = torch.arange(len(logits), device=DEVICE)
         contrast = (
             nn.functional.cross_entropy(logits, order)
             + nn.functional.cross_entropy(logits.T, order)
         ) / 2
+        c = nn.functional.normalize(others.float(), dim=-1).unflatten(0, (-1, 1 + WRONG))
+        answers = scale * torch.einsum("nd,nkd->nk", a[::2], c)
+        telling = nn.functional.cross_entropy(answers, torch.zeros_like(order[::2]))
         schedule.descend(
-            contrast + 0.5 * reading + 0.5 * knowing,
+            contrast + telling + 0.5 * reading + 0.5 * knowing,
             contrast=contrast.detach(),
+            telling=telling.detach(),
             reading=reading.detach(),
             knowing=knowing.detach(),
         )

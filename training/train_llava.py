@@ -168,7 +168,7 @@ def main() -> None:
     """Train, or go on training, for a budget of minutes."""
     parser = options(__doc__, minutes=40, batch=32, rate=1e-3)
     parser.add_argument(
-        "--sight", type=float, default=4, help="minutes at first in which the tower learns alone"
+        "--sight", type=float, default=10, help="minutes at first in which the tower learns alone"
     )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

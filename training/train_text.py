@@ -25,9 +25,12 @@ from driftloop.postcards import WORLD, sample_scene
 from training.common import DEVICE, RUNS, autocast, options, plain_attention, weights_in
 from training.data import english, noise_words, prompt
 from training.labels import FORMS, PLACES, SETTING_SIZES, TINTS, label
+from training.muon import Both
 from training.record import read
 from training.schedule import Schedule
 
+EVEN = WORLD.tempered(0.3)
+"""Rare objects have names too."""
 CHECKPOINT = RUNS / "text.pt"
 TOKENS = RUNS / "tokenizer"
 MERGES = 1500
@@ -133,7 +136,7 @@ def encode(
 
 def main() -> None:
     """Train, or go on training, for a budget of minutes."""
-    parser = options(__doc__, minutes=10, batch=64, rate=1.5e-3)
+    parser = options(__doc__, minutes=10, batch=64, rate=1e-3)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
@@ -152,9 +155,7 @@ def main() -> None:
     schedule = Schedule(
         CHECKPOINT,
         encoders,
-        torch.optim.AdamW(
-            [*encoders.parameters(), *heads.parameters()], args.rate, weight_decay=0.01
-        ),
+        Both(encoders, args.rate, ends=("embed", "projection"), beside=heads.parameters()),
         minutes=args.minutes,
         rate=args.rate,
         batch=args.batch,
@@ -167,8 +168,8 @@ def main() -> None:
     for share in schedule:
         # New heads would first of all undo what the encoders know.
         encoders.requires_grad_(not folder or share > 0.06)
-        scenes = [sample_scene(rng, split="train") for _ in range(args.batch)]
-        texts = [prompt(scene, rng, rough=0.45) for scene in scenes]
+        scenes = [sample_scene(rng, split="train", world=EVEN) for _ in range(args.batch)]
+        texts = [prompt(scene, rng, rough=0.5) for scene in scenes]
         with autocast():
             tokens, pooled = encode(tokenizer, encoders, texts, short=schedule.step % 5 > 0)
             places, overall, there = heads(tokens, pooled)

@@ -3,9 +3,9 @@
 import random
 from dataclasses import fields
 
-from driftloop.postcards import Scene, sample_scene
+from driftloop.postcards import Scene, parse, sample_scene
 from driftloop.postcards.scenes import held_out
-from training.siblings import others, sibling
+from training.siblings import allowed, in_the_same_words, others, sibling
 
 
 def test_siblings_differ_in_one_thing() -> None:
@@ -41,3 +41,17 @@ def test_kin_are_of_one_kind_where_there_are_any() -> None:
     kin, all_others = others(scene, 0, kin=True), others(scene, 0)
     assert set(kin) <= set(all_others)
     assert scene.objects[0].name not in all_others
+
+
+def test_captions_with_a_wrong_object_differ_in_it_alone() -> None:
+    rng = random.Random(4)
+    for _ in range(100):
+        scene = sample_scene(rng, split="train")
+        names = [scene.objects[0].name, *allowed(scene, 0)[:3]]
+        texts = in_the_same_words(scene, 0, names, 60, rng, plain=1.0)
+        read = [parse(text) for text in texts]
+        for name, one in zip(names, read, strict=True):
+            assert name in one.names
+        assert len({(one.ground, one.time, one.weather) for one in read}) == 1
+        rest = [placed.name for placed in scene.objects[1:]]
+        assert not any(held_out(name, other) for name in names[1:] for other in rest)
