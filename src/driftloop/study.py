@@ -17,6 +17,7 @@ import hashlib
 import itertools
 import json
 import tomllib
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -25,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from .errors import StudyError, nearest
 from .prompts import Prompt, load_prompts, resolve_images
+from .steps import Network, Place
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+ -]*$", max_length=80)]
 Setting = str | int | float | bool | None
@@ -95,6 +97,11 @@ class PlayedArm(NamedTuple):
     def models(self) -> list[str]:
         """The models of its opening, then of its network."""
         return self.opening + self.network
+
+    def seated(self, places: Sequence[Place]) -> Network:
+        """Its network once it is known who plays there: a place for each of its `models`."""
+        before = len(self.opening)
+        return Network(tuple(places[before:]), opening=tuple(places[:before]))
 
 
 class Study(BaseModel):
@@ -176,6 +183,11 @@ class Study(BaseModel):
     def trajectories(self) -> int:
         """How many trajectories the study asks for."""
         return len(self.expanded_arms()) * len(self.prompts) * self.twins
+
+    def steps(self, networks: Iterable[Network]) -> int:
+        """How many steps it asks for, given the networks of its arms."""
+        each = len(self.prompts) * self.twins
+        return each * sum(network.steps(self.rounds) for network in networks)
 
     def digest(self) -> str:
         """Hash of everything the study says."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
-from ..steps import Kind, Network, Place, Role, Trajectory
+from ..steps import Kind, Place, Role, Trajectory
 from ..store import Run
 from ..study import Study
 
@@ -75,17 +75,8 @@ class Material:
         arms = study.expanded_arms() if study else []
         if study is None or not all(model in roles for arm in arms for model in arm.models):
             return None
-        networks = [
-            Network(
-                *(
-                    tuple(Place(model, roles[model]) for model in models)
-                    for models in (arm.network, arm.opening)
-                )
-            )
-            for arm in arms
-        ]
-        each = len(study.prompts) * study.twins
-        return each * sum(network.steps(study.rounds) for network in networks)
+        places = ([Place(model, roles[model]) for model in arm.models] for arm in arms)
+        return study.steps(arm.seated(seats) for arm, seats in zip(arms, places, strict=True))
 
     @cached_property
     def roles(self) -> dict[str, Role]:

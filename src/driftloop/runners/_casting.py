@@ -48,8 +48,7 @@ class Casting:
     @property
     def steps(self) -> int:
         """How many steps the study asks for."""
-        rounds, each = self.study.rounds, len(self.study.prompts) * self.study.twins
-        return each * sum(network.steps(rounds) for network in self.networks.values())
+        return self.study.steps(self.networks.values())
 
 
 def cast_study(study: Study, where: str = "study", *, unreachable: bool = False) -> Casting:
@@ -75,15 +74,13 @@ def cast_study(study: Study, where: str = "study", *, unreachable: bool = False)
             _seat(study, model, arm.settings.get(model, {}), where, located, unreachable)
             for model in arm.models
         ]
-        before = len(arm.opening)
         # Whoever plays last plays before the first of the network.
-        following = [*cast[1:], cast[before]]
+        following = [*cast[1:], cast[len(arm.opening)]]
         _check_kinds(study, arm, cast, following, where)
         if study.overlong != "cut":
             cast = _reading_whole(study, cast, following, where)
         seats.update({seat.name: seat for seat in cast})
-        places = tuple(Place(seat.name, seat.role) for seat in cast)
-        networks[arm.name] = Network(places[before:], opening=places[:before])
+        networks[arm.name] = arm.seated([Place(seat.name, seat.role) for seat in cast])
     return Casting(study, seats, networks)
 
 
