@@ -73,6 +73,20 @@ def test_check_finds_out_about_a_model() -> None:
     assert "no model at './nowhere'" in call("check", "./nowhere", code=2)
 
 
+def test_check_times_what_fits_and_no_more() -> None:
+    text = call("check", "toy", "--backend", "toy", "--set", "memory=3", "--json")
+    found = json.loads(text)
+    assert found["batch_size"] <= 2
+    assert {int(size) for size in found["seconds"]} == {1, 2}
+    told = call("check", "toy", "--backend", "toy", "--set", "memory=0", code=2)
+    assert "it loads but cannot be played: no memory for 1 inputs" in " ".join(told.split())
+
+
+@pytest.mark.parametrize("pair", ["path=toy", "backend=toy"])
+def test_check_is_told_its_model_once(pair: str) -> None:
+    assert f"--set {pair}" in call("check", "toy", "--backend", "toy", "--set", pair, code=2)
+
+
 def test_a_plan_goes_on_without_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     told = " ".join(call("plan", "elevator-music").split())

@@ -106,6 +106,10 @@ MALFORMED: dict[str, tuple[str, str, list[str]]] = {
         '["draw", "look"]', '["draw", "look"]\nsweep = { "draw.varity" = [1, 2] }',
         ["arms.settings.draw.varity", "'variety'"],
     ),
+    "sweep that comes to the same name twice": (
+        '["draw", "look"]', '["draw", "look"]\nsweep = { "look.says" = ["1", 1] }',
+        ["twice to the arm", "autonomous [look.says=1]"],
+    ),
     "not TOML": ("rounds = 3", "rounds = = 3", ["not valid TOML", "line 2"]),
 }  # fmt: skip
 
@@ -156,6 +160,21 @@ def test_a_sweep_is_an_arm_for_each_combination() -> None:
     assert len(casting.seats) == 5
     assert casting.seats["look [variety=6]"].settings.model_dump()["variety"] == 6
     assert study.trajectories == 6 * 4 * 2
+
+
+def test_a_model_with_dots_in_its_name_can_be_swept() -> None:
+    data = toy_data()
+    data["models"]["look-1.5"] = data["models"].pop("look")
+    data["arms"] = [
+        {"name": "a", "network": ["draw", "look-1.5"], "sweep": {"look-1.5.variety": [2, 3]}}
+    ]
+    casting = cast_study(load_study(data))
+    varieties = [seat.settings.model_dump()["variety"] for seat in casting.seats.values()]
+    assert {2, 3} <= {*varieties}
+    assert [arm.name for arm in casting.study.expanded_arms()] == [
+        "a [look-1.5.variety=2]",
+        "a [look-1.5.variety=3]",
+    ]
 
 
 def test_a_list_in_a_network_is_an_arm_with_each_of_its_models() -> None:

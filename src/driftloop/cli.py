@@ -331,9 +331,14 @@ def schema() -> None:
 def _parse_settings(pairs: list[str]) -> dict[str, Any]:
     import tomllib
 
+    from .errors import StudyError
+
     settings: dict[str, Any] = {}
     for pair in pairs:
         key, value = _parse_pair(pair, "--set", "temperature=0.7")
+        if key in {"path", "backend"}:
+            said = "the argument is" if key == "path" else "--backend says"
+            raise StudyError(f"--set {pair}: {said} the {key}; leave it out here")
         try:
             settings[key] = tomllib.loads(f"x = {value}")["x"]
         except tomllib.TOMLDecodeError:

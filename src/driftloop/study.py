@@ -143,22 +143,27 @@ class Study(BaseModel):
         for arm in self.arms:
             if not all(arm.places):
                 raise ValueError(f"arms: '{arm.name}': network: an empty list names no model")
-            for path in [*arm.models, *arm.settings, *(key.split(".")[0] for key in arm.sweep)]:
+            for key in arm.sweep:
+                if not all(_split(key)):
+                    raise ValueError(
+                        f"arms: '{arm.name}': sweep '{key}': write it as \"model.setting\""
+                    )
+            swept = [_split(key)[0] for key in arm.sweep]
+            for path in [*arm.models, *arm.settings, *swept]:
                 if path not in self.models:
                     raise ValueError(
                         f"arms: '{arm.name}' names the model '{path}', which is not under "
                         f"[models].{nearest(path, self.models)}"
                     )
-            for key in arm.sweep:
-                if key.count(".") != 1:
-                    raise ValueError(
-                        f"arms: '{arm.name}': sweep '{key}': write it as \"model.setting\""
-                    )
-            unused = {*arm.settings, *(key.split(".")[0] for key in arm.sweep)} - {*arm.models}
+            unused = {*arm.settings, *swept} - {*arm.models}
             if unused:
                 raise ValueError(
                     f"arms: '{arm.name}' sets '{min(unused)}', which is not in its network"
                 )
+        _no_duplicates(
+            [arm.name for arm in self.expanded_arms()],
+            "arms: lists and sweeps come twice to the arm",
+        )
         if self.trajectories * self.rounds > MAX_ROUNDS:
             raise ValueError(
                 f"the study asks for {self.trajectories:,} trajectories of {self.rounds:,} rounds: "
@@ -175,7 +180,7 @@ class Study(BaseModel):
             _chosen(arm, list(models), dict(zip(sweep, values, strict=True)))
             for arm in self.arms
             for models in itertools.product(*arm.places)
-            for sweep in [[key for key in arm.sweep if key.split(".")[0] in models]]
+            for sweep in [[key for key in arm.sweep if _split(key)[0] in models]]
             for values in itertools.product(*(arm.sweep[key] for key in sweep))
         ]
 
@@ -217,11 +222,17 @@ class Study(BaseModel):
         return sorted(found)
 
 
+def _split(key: str) -> tuple[str, str]:
+    """Model and setting of a key of a sweep; a model's name may have dots of its own."""
+    model, _, setting = key.rpartition(".")
+    return model, setting
+
+
 def _chosen(arm: Arm, models: list[str], swept: dict[str, Setting]) -> PlayedArm:
     """An arm with one model in each place and one value of each setting that is swept."""
     settings = {model: dict(of) for model, of in arm.settings.items() if model in models}
     for key, value in swept.items():
-        model, setting = key.split(".")
+        model, setting = _split(key)
         settings.setdefault(model, {})[setting] = value
     choices = [f"{key}={value}" for key, value in swept.items()]
     if any(len(place) > 1 for place in arm.places):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,6 +57,18 @@ def test_a_swap_is_every_pair_and_each_model_a_seat(offline: None) -> None:
     assert len(plan.rows) == 8
     assert {row.calls for row in plan.rows} == {plan.steps // 8}
     assert plan.trajectories == 16 * 24 * 2
+
+
+def test_only_steps_that_the_study_asks_for_count_as_done(tmp_path: Path) -> None:
+    data = toy_data(rounds=2)
+    arm = data["arms"][0]
+    both = [arm, {**arm, "name": "other", "settings": {"look": {"variety": 5}}}]
+    driftloop.run(load_study({**data, "arms": both}), tmp_path, progress=False).close()
+    longer = make_plan(load_study({**data, "rounds": 4}), tmp_path)
+    assert longer.steps_done == longer.steps // 2
+    fewer = make_plan(load_study({**data, "twins": 1, "rounds": 1}), tmp_path)
+    assert fewer.steps_done == fewer.steps
+    assert make_plan(load_study({**data, "arms": both}), tmp_path).left == 0
 
 
 def test_weights_that_settings_share_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:

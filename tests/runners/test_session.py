@@ -19,7 +19,7 @@ from PIL import Image
 import driftloop
 from driftloop.errors import ModelError, StoreError, StudyError
 from driftloop.models import get_backend
-from driftloop.runners import Session, cast_study
+from driftloop.runners import Session, cast_study, default_folder
 from driftloop.store import open_run
 from driftloop.study import load_study
 
@@ -141,6 +141,26 @@ def test_a_prompt_that_changed_is_told(tmp_path: Path) -> None:
     Image.new("RGB", (5, 5), "blue").save(tmp_path / "b.png")
     with pytest.raises(StudyError, match="prompt 'it' has another content"):
         play(load_study(data), tmp_path / "1")
+
+
+def test_one_picture_under_two_names_is_not_two_prompts(tmp_path: Path) -> None:
+    for name in ("a.png", "b.bmp"):
+        Image.new("RGB", (5, 5), "red").save(tmp_path / name)
+    study = toy_study(
+        prompts=[{"id": name[0], "image": str(tmp_path / name)} for name in ("a.png", "b.bmp")],
+        arms=[{"name": "backwards", "network": ["look", "draw"]}],
+    )
+    with pytest.raises(StudyError, match="prompts 'a' and 'b' are the same image"):
+        driftloop.run(study, tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("title", "folder"),
+    [("Long walks", "Long walks"), ("../../etc/x", "-..-etc-x"), ("/", "-"), ("", "study")],
+)
+def test_a_title_names_no_folder_but_its_own(title: str, folder: str) -> None:
+    assert default_folder(toy_study(title=title)) == Path("runs") / folder
 
 
 def test_changed_weights_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,9 @@ from . import _files, _pipeline, _reading, _samples, _torch
 from ._devices import OnDevices
 from ._protocols import Located, Player
 
-DECIDING = {"task", "prompt", "scheduler", "lora_scale", "without", "offload", "compile"}
+DECIDING = {
+    "task", "prompt", "scheduler", "variant", "lora_scale", "without", "offload", "compile",
+}  # fmt: skip
 """Settings that decide a picture's bits and are no options of the call."""
 
 

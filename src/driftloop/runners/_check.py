@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import psutil
@@ -13,8 +14,10 @@ from ..errors import ModelError
 from ..models import (
     SIZES,
     Invariance,
+    Player,
     check_invariance,
     difference,
+    free_memory,
     get_backend,
     guess_backend,
     remember,
@@ -73,15 +76,16 @@ def check_model(path: str, *, backend: str | None = None, **settings: Any) -> Mo
     before, started = _memory(), time.perf_counter()
     player = player_backend.load(checked.replicas()[0], located)
     load_seconds = time.perf_counter() - started
-    size = checked.batch_size or probe(player)[0]
-    sizes = sorted({*(s for s in SIZES if s <= 2 * size), size})
     # Where each input may cost money, a micro-batch has no bearing on speed either.
     few: int | None = getattr(player, "test_size", None)
-    size, sizes = (few, [few]) if few else (size, sizes)
-    seconds = {s: time_batch(player.resized(s)) for s in sizes}
-    player = player.resized(size)
-    inputs, seeds = player.samples(size), seeds_to_test(player, size)
-    together = player.play(inputs, seeds)
+    try:
+        size = few or checked.batch_size or probe(player)[0]
+        seconds = _timed(player, [few] if few else SIZES, size)
+        player = player.resized(size)
+        inputs, seeds = player.samples(size), seeds_to_test(player, size)
+        together = player.play(inputs, seeds)
+    except (RuntimeError, MemoryError) as error:
+        raise ModelError(f"{path}: it loads but cannot be played: {error}") from error
     example = together[0]
     if not isinstance(example, Output):
         raise ModelError(f"{path}: it loads but cannot be played: {example.reason}")
@@ -107,6 +111,20 @@ def check_model(path: str, *, backend: str | None = None, **settings: Any) -> Mo
         memory_bytes=_memory() - before,
         example=example,
     )
+
+
+def _timed(player: Player, sizes: Iterable[int], chosen: int) -> dict[int, float]:
+    """Seconds a sample by micro-batch, around the chosen one; larger ones may be too large."""
+    seconds = {}
+    for size in sorted({*(size for size in sizes if size <= 2 * chosen), chosen}):
+        try:
+            seconds[size] = time_batch(player.resized(size))
+        except (RuntimeError, MemoryError):
+            if size <= chosen:
+                raise
+            break
+    free_memory()
+    return seconds
 
 
 def _memory() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import threading
@@ -85,9 +86,9 @@ def run(
 
 
 def default_folder(study: Study | str | PathLike[str]) -> Path:
-    """The run folder of a study that was given none."""
-    name = (study.title or "study") if isinstance(study, Study) else Path(study).stem
-    return Path("runs") / name
+    """The run folder of a study that was given none, always one inside ``runs``."""
+    name = study.title if isinstance(study, Study) else Path(study).stem
+    return Path("runs") / (re.sub(r"[\\/:\0]+", "-", name).strip(". ") or "study")
 
 
 class _RateColumn(TextColumn):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ..models import recall
 from ..steps import Role
-from ..store import open_run
+from ..store import Run, open_run
 from ..study import Study, load_study
-from ._casting import UNREACHABLE, SeatSpec, cast_study
+from ._casting import UNREACHABLE, Casting, SeatSpec, cast_study
 from ._published import Published, published_for
 
 BYTES_A_PIXEL = 1.5
@@ -169,11 +169,22 @@ def make_plan(
     done, disk = 0, pixels * BYTES_A_PIXEL + casting.steps * BYTES_A_STEP
     if folder is not None and (Path(folder) / "driftloop.sqlite").exists():
         with open_run(folder) as run:
-            done = min(len(run), casting.steps)
+            done = _done(casting, run)
     return Plan(
         study.trajectories, study.rounds, casting.steps, done, tuple(rows),
         None if disk != disk else int(disk), tuple(sorted(unchecked)),
     )  # fmt: skip
+
+
+def _done(casting: Casting, run: Run) -> int:
+    """How many of the study's steps a run holds, which may have other arms, twins and rounds."""
+    study = casting.study
+    prompts = {prompt.id for prompt in study.prompts}
+    lengths = {arm: network.steps(study.rounds) for arm, network in casting.networks.items()}
+    return sum(
+        index < lengths.get(name.arm, 0) and name.prompt in prompts and name.twin < study.twins
+        for name, index, *_ in run.played()
+    )
 
 
 def _own_pixels(seat: SeatSpec) -> float | None:

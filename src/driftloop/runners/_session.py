@@ -255,12 +255,20 @@ class _Tally:
 
 def _starts(study: Study, where: str) -> Starts:
     starts: Starts = {}
+    owners: dict[Content, str] = {}
     for prompt in study.prompts:
         if prompt.text is not None:
             starts[prompt.id] = (Content("text", prompt.text), None)
         else:
             image = _open_image(prompt, where)
             starts[prompt.id] = (Content("image", image_digest(image)), image)
+        content, _ = starts[prompt.id]
+        # Their trajectories would be the same ones, counted as if each were evidence of its own.
+        if (other := owners.setdefault(content, prompt.id)) != prompt.id:
+            raise StudyError(
+                f"{where}: prompts '{other}' and '{prompt.id}' are the same {content.kind}; "
+                f"leave one out"
+            )
     return starts
 
 
