@@ -94,15 +94,16 @@ def generator_section(name: str, figures: dict[str, Any]) -> str:
         ],
     )
     prior = figures["prior"]
+    distances = {"drawn": "distance", "unguided": "without guidance", "control": "reader alone"}
+    distances = {k: told for k, told in distances.items() if f"distance, {k}" in prior["ground"]}
     refilled = table(
-        ["left open", "in the world", "drawn, where open", "distance", "of the reader alone"],
+        ["left open", "in the world", "drawn, where open", *distances.values()],
         [
             [
                 role,
                 _shares(prior[role]["world"]),
                 _shares(prior[role]["drawn"]),
-                f"{prior[role]['distance']:.2f}",
-                f"{prior[role]['distance, control']:.2f}",
+                *(f"{prior[role][f'distance, {key}']:.2f}" for key in distances),
             ]
             for role in SETTINGS
         ],

@@ -27,7 +27,7 @@ from driftloop.postcards import (
     surprise,
 )
 from driftloop.postcards.words import article
-from training import cards
+from training import cards, players
 from training.common import RUNS, as_input, milestone
 from training.data import BUDGETS
 from training.instructions import HABITS, aim_for
@@ -128,7 +128,7 @@ def generator_figures(name: str, n: int, by_pixels: int) -> Figures:
     texts = [caption(scene, FULL, rng, plain=1.0) for scene in scenes]
     generator = cast(name)
     started = time.time()
-    drawn = [output.content for output in play(generator, texts)]
+    drawn = _drawn(generator, texts)
     seconds = (time.time() - started) / n
     true = pictures_of(scenes)
     few = n // 4
@@ -205,38 +205,38 @@ def prior_figures(name: str, n: int) -> Figures:
 
     Five-word captions of scenes of its world are drawn and read by postcard-llava. The scenes are
     samples of the prior, so that in all of them together what is refilled should be as frequent as
-    it is in the scenes themselves.
+    it is in the scenes themselves. Guidance sharpens what is likely; so they are drawn without it
+    as well.
     """
     rng = random.Random(f"prior of {name}")
     scenes = [sample_scene(rng, world=home_world(name)) for _ in range(n)]
     texts = [caption(scene, 5, rng, plain=1.0) for scene in scenes]
-    drawn = [output.content for output in play(cast(name), texts)]
+    pictures = {"drawn": _drawn(cast(name), texts), "control": pictures_of(scenes)}
+    if players.SETTINGS[name]["guidance"] > 1:
+        pictures["unguided"] = _drawn(cast(name, guidance=1.0), texts)
     reader = captioner("postcard-llava", None)
-    read = [parse(o.content) for o in play(reader, drawn)]
-    control = [parse(o.content) for o in play(reader, pictures_of(scenes))]
+    read = {key: [parse(o.content) for o in play(reader, of)] for key, of in pictures.items()}
     plain = {"season": "summer", "style": "flat"}
     figures: Figures = {"n": n}
     for role in SETTINGS:
-        columns = {
-            "world": [getattr(scene, role) for scene in scenes],
-            "drawn": [getattr(said, role) or plain.get(role) for said in read],
-            "control": [getattr(said, role) or plain.get(role) for said in control],
+        columns = {"world": [getattr(scene, role) for scene in scenes]} | {
+            key: [getattr(said, role) or plain.get(role) for said in of] for key, of in read.items()
         }
         shares = {
             key: {value: count / n for value, count in Counter(values).items() if value}
             for key, values in columns.items()
         }
-        figures[role] = {
-            **shares,
-            "distance": _variation(shares["world"], shares["drawn"]),
-            "distance, control": _variation(shares["world"], shares["control"]),
+        figures[role] = shares | {
+            f"distance, {key}": _variation(shares["world"], shares[key]) for key in read
         }
-    figures["objects"] = {
-        "world": float(np.mean([len(scene.objects) for scene in scenes])),
-        "drawn": float(np.mean([len(said.names) for said in read])),
-        "control": float(np.mean([len(said.names) for said in control])),
+    figures["objects"] = {"world": float(np.mean([len(scene.objects) for scene in scenes]))} | {
+        key: float(np.mean([len(said.names) for said in of])) for key, of in read.items()
     }
     return figures
+
+
+def _drawn(generator: Any, texts: Sequence[str]) -> list[Image.Image]:
+    return [output.content for output in play(generator, texts)]
 
 
 def _variation(a: dict[str, float], b: dict[str, float]) -> float:
