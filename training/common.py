@@ -76,6 +76,11 @@ def options(
     return parser
 
 
+def budget(args: argparse.Namespace) -> dict[str, Any]:
+    """What the options say of a schedule."""
+    return {"minutes": args.minutes, "rate": args.rate, "batch": args.batch}
+
+
 def as_input(pixels: np.ndarray) -> torch.Tensor:
     """Bytes (n, height, width, 3) as networks take them: (n, 3, height, width) in [-1, 1]."""
     return torch.as_tensor(pixels).to(DEVICE).permute(0, 3, 1, 2).float() / 127.5 - 1

@@ -13,6 +13,16 @@ from training.labels import FORMS, NAMES, PLACES, SETTING_SIZES, TINTS, label
 from training.render import stamps
 
 PATCH, SIDE = 16, 128
+TOWER = {
+    "hidden_size": 192,
+    "intermediate_size": 768,
+    "num_hidden_layers": 5,
+    "num_attention_heads": 6,
+    "image_size": SIDE,
+    "patch_size": PATCH,
+    "hidden_act": "gelu",
+}
+"""The shape of every vision tower here, so that one may start from another's weights."""
 
 
 class Sight(nn.Module):
@@ -27,7 +37,7 @@ class Sight(nn.Module):
         width: Of the tower.
     """
 
-    def __init__(self, tower: nn.Module, width: int = 192) -> None:
+    def __init__(self, tower: nn.Module, width: int = TOWER["hidden_size"]) -> None:
         super().__init__()
         self.seen: list[torch.Tensor] = []
         tower.register_forward_hook(

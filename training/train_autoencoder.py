@@ -16,7 +16,7 @@ import torch
 from diffusers import AutoencoderTiny
 
 from driftloop.postcards import WORLD, sample_scene
-from training.common import DEVICE, RUNS, as_input, autocast, options, weights_in
+from training.common import DEVICE, RUNS, as_input, autocast, budget, options, weights_in
 from training.muon import Both
 from training.record import history, read
 from training.render import render
@@ -113,9 +113,7 @@ def main() -> None:
         checkpoint(args.stretch),
         model,
         Both(model, args.rate, ends=ENDS),
-        minutes=args.minutes,
-        rate=args.rate,
-        batch=args.batch,
+        **budget(args),
         name=args.stretch,
         start=start,
         before=before,

@@ -18,7 +18,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPProcessor
 
 from driftloop.postcards import WORLD, Scene, caption
 from training import train_text
-from training.common import DEVICE, RUNS, autocast, options, plain_attention, weights_in
+from training.common import DEVICE, RUNS, autocast, budget, options, plain_attention, weights_in
 from training.data import prompt
 from training.labels import SETTING_SIZES, label
 from training.muon import Both
@@ -26,11 +26,11 @@ from training.pictures import Pictures
 from training.record import read
 from training.schedule import Schedule, trained
 from training.siblings import KIN_SHARE, allowed, in_the_same_words
-from training.sight import PATCH, SIDE, Sight
+from training.sight import TOWER, Sight
 from training.train_llava import picture_processor
 
 CHECKPOINT = RUNS / "clip.pt"
-WIDTH, READER, SHARED = 192, 128, 128
+READER, SHARED = 128, 128
 WRONG = 4
 """Captions with a wrong object that each picture is compared with, besides those of others."""
 
@@ -39,15 +39,7 @@ def build() -> CLIPModel:
     """Two towers from scratch, and what they share."""
     tokenizer = train_text.make_tokenizer()
     config = CLIPConfig(
-        vision_config={
-            "hidden_size": WIDTH,
-            "intermediate_size": 768,
-            "num_hidden_layers": 5,
-            "num_attention_heads": 6,
-            "image_size": SIDE,
-            "patch_size": PATCH,
-            "hidden_act": "gelu",
-        },
+        vision_config=dict(TOWER),
         text_config={
             "vocab_size": len(tokenizer),
             "hidden_size": READER,
@@ -70,7 +62,7 @@ class Helpers(nn.Module):
 
     def __init__(self, tower: nn.Module) -> None:
         super().__init__()
-        self.sight = Sight(tower, WIDTH)
+        self.sight = Sight(tower)
         self.there = nn.Linear(SHARED, len(WORLD.names))
         self.overall = nn.Linear(SHARED, sum(SETTING_SIZES))
         self.to(DEVICE)
@@ -127,9 +119,7 @@ def main() -> None:
             ends=("embed", "projection", "logit_scale"),
             beside=helpers.parameters(),
         ),
-        minutes=args.minutes,
-        rate=args.rate,
-        batch=args.batch,
+        **budget(args),
         beside=helpers,
         start="the weights before it" if folder else "nothing",
         before=read(folder).get("CLIP", []) if folder else (),

@@ -22,13 +22,13 @@ from transformers import (
 
 from driftloop.postcards import WORLD
 from training import train_llava
-from training.common import DEVICE, RUNS, autocast, options, weights_in
+from training.common import DEVICE, RUNS, autocast, budget, options, weights_in
 from training.instructions import instruct
 from training.muon import Both
 from training.pictures import Pictures
 from training.record import read
 from training.schedule import Schedule, trained
-from training.sight import PATCH, SIDE, Sight
+from training.sight import TOWER, Sight
 from training.train_llava import align, answer, picture_processor
 
 CHECKPOINT = RUNS / "git.pt"
@@ -63,17 +63,9 @@ def processor(tokenizer: PreTrainedTokenizerFast) -> GitProcessor:
 
 
 def build(tokenizer: PreTrainedTokenizerFast) -> GitForCausalLM:
-    """The tower has postcard-llava's shape, so that it can start from its weights."""
+    """One transformer for patches and words, on a tower that starts from postcard-llava's."""
     config = GitConfig(
-        vision_config={
-            "hidden_size": 192,
-            "intermediate_size": 768,
-            "num_hidden_layers": 5,
-            "num_attention_heads": 6,
-            "image_size": SIDE,
-            "patch_size": PATCH,
-            "hidden_act": "gelu",
-        },
+        vision_config=dict(TOWER),
         vocab_size=len(tokenizer),
         hidden_size=256,
         num_hidden_layers=4,
@@ -127,9 +119,7 @@ def main() -> None:
         CHECKPOINT,
         model,
         Both(model, args.rate, ends=("embed", "output"), beside=sight.parameters()),
-        minutes=args.minutes,
-        rate=args.rate,
-        batch=args.batch,
+        **budget(args),
         beside=sight,
         start=start,
         before=before,

@@ -19,14 +19,14 @@ from transformers import (
 )
 
 from driftloop.postcards import WORLD, caption, sample_scene
-from training.common import DEVICE, RUNS, autocast, options, plain_attention
+from training.common import DEVICE, RUNS, autocast, budget, options, plain_attention
 from training.data import BUDGETS, english
 from training.instructions import all_instructions, instruct
 from training.muon import Both
 from training.pictures import Pictures
 from training.record import Stretch, read
 from training.schedule import Schedule, trained
-from training.sight import PATCH, SIDE, Sight
+from training.sight import PATCH, SIDE, TOWER, Sight
 
 CHECKPOINT = RUNS / "llava.pt"
 TOKENS = RUNS / "captioner-tokenizer"
@@ -116,16 +116,7 @@ def processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
 def build(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:
     """Vision tower, projector and language model, all trained from scratch together."""
     ids = {name: tokenizer.convert_tokens_to_ids(name) for name in SPECIALS}
-    vision = CLIPVisionConfig(
-        hidden_size=192,
-        intermediate_size=768,
-        num_hidden_layers=5,
-        num_attention_heads=6,
-        image_size=SIDE,
-        patch_size=PATCH,
-        projection_dim=192,
-        hidden_act="gelu",
-    )
+    vision = CLIPVisionConfig(**TOWER, projection_dim=TOWER["hidden_size"])
     text = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=256,
@@ -182,9 +173,7 @@ def main() -> None:
         CHECKPOINT,
         model,
         Both(model, args.rate, ends=("embed", "lm_head"), beside=sight.parameters()),
-        minutes=args.minutes,
-        rate=args.rate,
-        batch=args.batch,
+        **budget(args),
         beside=sight,
         start="the weights before it" if args.start else "nothing",
         before=before,

@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from driftloop.postcards import WORLD, sample_scene
-from training.common import DEVICE, RUNS, autocast, options, plain_attention, weights_in
+from training.common import DEVICE, RUNS, autocast, budget, options, plain_attention, weights_in
 from training.data import english, noise_words, prompt
 from training.labels import FORMS, PLACES, SETTING_SIZES, TINTS, label
 from training.muon import Both
@@ -156,9 +156,7 @@ def main() -> None:
         CHECKPOINT,
         encoders,
         Both(encoders, args.rate, ends=("embed", "projection"), beside=heads.parameters()),
-        minutes=args.minutes,
-        rate=args.rate,
-        batch=args.batch,
+        **budget(args),
         beside=heads,
         start="the weights before it" if folder else "nothing",
         before=read(folder).get("text encoders", []) if folder else (),

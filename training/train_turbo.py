@@ -15,7 +15,7 @@ from torch import nn
 
 from driftloop.postcards import WORLD
 from training import assemble
-from training.common import DEVICE, RUNS, autocast, options
+from training.common import DEVICE, RUNS, autocast, budget, options
 from training.data import prompt
 from training.muon import Both
 from training.record import history
@@ -73,9 +73,7 @@ def main() -> None:
         CHECKPOINT,
         student,
         Both(student, args.rate, ends=ends),
-        minutes=args.minutes,
-        rate=args.rate,
-        batch=args.batch,
+        **budget(args),
         name="four steps",
         start=f"the {SKEW} world",
         before=history(taught),

@@ -19,7 +19,7 @@ from diffusers.models.attention_processor import AttnProcessor
 
 from driftloop.postcards import WORLD, Scene, World, sample_scene
 from training import assemble
-from training.common import DEVICE, RUNS, as_input, autocast, options, weights_in
+from training.common import DEVICE, RUNS, as_input, autocast, budget, options, weights_in
 from training.data import prompt
 from training.muon import Both
 from training.record import Stretch, history, read
@@ -138,9 +138,7 @@ def main() -> None:
         checkpoint(args.stretch),
         model,
         Both(model, args.rate, ends=ends),
-        minutes=args.minutes,
-        rate=args.rate,
-        batch=args.batch,
+        **budget(args),
         name=args.stretch,
         start=start,
         before=before,
