@@ -182,6 +182,17 @@ def test_parts_find_the_part_that_was_planted(material: Material) -> None:
     assert shares["generator"].share.value < 0.02
     assert all(share.control < 0.1 for share in found.shares if share.control == share.control)
     assert measure_parts(material, factors, {"identity": states["wild [tell.pull=0.4]"]}) is None
+    # Of an arm that loses a third of its trajectories at once, the rounds of the rest are compared,
+    # and never the prompts, which all of them have.
+    x = states["wild [tell.pull=0.4]"]
+    x[::3, 1:] = np.nan
+    found = measure_parts(material, factors, states)
+    assert found is not None
+    assert found.round == 12
+    x[:, 1:] = np.nan
+    assert measure_parts(material, factors, states) is None
+    x[:] = np.nan
+    assert measure_parts(material, factors, states) is None
 
 
 def test_a_map_never_puts_states_further_apart_than_they_are(material: Material) -> None:
