@@ -77,6 +77,17 @@ def test_where_rounds_begin(
     assert found == expected
 
 
+def test_chains_that_begin_late_have_a_report(table: Write, out: Path) -> None:
+    rows = [
+        f"{chain},{number},a {chain} {number}"
+        for chain in ("ship", "cat", "tree") for number in (2, 3, 4, 5)
+    ]  # fmt: skip
+    import_chains(table("\n".join(["chain,round,text", *rows])), out)
+    page = write_report(out).read_text("utf-8")
+    assert "How long does meaning last?" not in page
+    assert "rewritten again and again" in page
+
+
 def test_steps_with_numbers_of_their_own(table: Write, out: Path) -> None:
     paint(table("").parent / "1.png", "red")
     paint(table("").parent / "3.png", "blue")
