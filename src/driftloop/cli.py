@@ -265,7 +265,8 @@ def import_(
         str, typer.Option(help="What the round column counts: round, or step (half a round).")
     ] = "round",
     first: Annotated[
-        int | None, typer.Option(help="Number of the first round [default: 1, or 0 if it must be].")
+        int | None,
+        typer.Option(help="Number of the first of them [default: 1, or 0 if it must be]."),
     ] = None,
     encoding: Annotated[str, typer.Option(help="Of CSV and JSON lines.")] = "utf-8",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
