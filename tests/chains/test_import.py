@@ -149,6 +149,15 @@ def test_arms_prompts_and_twins(table: Write, out: Path) -> None:
         ]
 
 
+def test_twins_whose_numbers_are_one_are_told_apart(table: Write, out: Path) -> None:
+    rows = "a cat,1,1,x\na cat,01,1,y\na dog,7,1,z\n"
+    import_chains(table("prompt,twin,round,text\n" + rows), out)
+    found = states(out)
+    assert [(twin, rounds) for (_, _, twin), rounds in found.items()] == [
+        (0, {1: "x"}), (1, {1: "y"}), (0, {1: "z"}),
+    ]  # fmt: skip
+
+
 def test_objects_need_not_have_every_key(table: Write, out: Path) -> None:
     paint(table("").parent / "1.png", "red")
     rows = [

@@ -239,12 +239,12 @@ def _twins(groups: dict[tuple[str, str], list[tuple[_Key, _Draft]]]) -> dict[str
     """Twins by their own numbers, counted from 0; None where these are no numbers or repeat."""
     numbers: dict[str, int] = {}
     for members in groups.values():
-        names = [key.twin for key, _ in members]
-        if len({*names}) < len(names) and len(members) > 1:
+        names = [key.twin or "" for key, _ in members]
+        if not all(name.isdecimal() and len(name) <= 6 for name in names):
             return None
-        for name in names:
-            if name is None or not name.isdecimal() or len(name) > 6:
-                return None
-            numbers[name] = int(name)
+        found = [int(name) for name in names]
+        if len({*found}) < len(found):
+            return None
+        numbers |= zip(names, found, strict=True)
     least = min(numbers.values(), default=0)
     return {name: number - least for name, number in numbers.items()}
