@@ -102,8 +102,8 @@ def _dealt(
         for prompt in np.unique(prompts):
             rows = np.flatnonzero(prompts == prompt)
             order[rows] = rng.permutation(rows)
-        within = attribution(x[order], {"prompt": prompts, **labels}, resamples=0)
-        among = attribution(x[rng.permutation(len(x))], {"prompt": prompts}, resamples=0)
+        within = attribution(x[order], {"prompt": prompts, **labels})
+        among = attribution(x[rng.permutation(len(x))], {"prompt": prompts})
         for name, share in [("prompt", among["prompt"]), *((n, within[n]) for n in labels)]:
             sums[name] = sums.get(name, 0.0) + share.value / DEALT
     return sums
