@@ -70,10 +70,10 @@ def attribution(
         axis = names.index(without)
         others = tuple(a for a in range(grid.ndim - 1) if a != axis)
         grid = grid - grid.mean(axis=others, keepdims=True)
-    ends = _jackknife(_shares(_sum_up(grid))).T.tolist()
+    parts = zip([*names, "interactions", "seed"], *_jackknife(_shares(_sum_up(grid))), strict=True)
     found = {
-        name: Estimate(*three, len(grid))
-        for name, three in zip([*names, "interactions", "seed"], ends, strict=True)
+        name: Estimate(float(value), float(low), float(high), len(grid))
+        for name, value, low, high in parts
     }
     if len(names) == 1:
         del found["interactions"]
@@ -197,4 +197,5 @@ def _jackknife(shares: Floats) -> Floats:
         pseudo = count * best - (count - 1) * left_out
         reach = student(count) * pseudo.std(axis=0, ddof=1) / np.sqrt(count)
         ends = pseudo.mean(axis=0) + np.array([[0.0], [-1.0], [1.0]]) * reach
-    return np.clip(ends, 0.0, 1.0)
+    inside: Floats = np.clip(ends, 0.0, 1.0)
+    return inside
