@@ -3,7 +3,8 @@
     python benchmarks/verdicts.py > table.md           # or --quick, for a first look
 
 Every world is played anew each time, at 24 prompts x 2 twins x 60 rounds x 64 dimensions. The truth
-of a continuous quantity is what it is over thousands of prompts. Each share has the 95 % interval
+of a continuous quantity is what it is over thousands of prompts, and of shares of variance what was
+planted. Each share has the 95 % interval
 (Wilson's) that so many simulations leave it. The tables go into docs/measures.md.
 """
 
@@ -19,9 +20,9 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import binomtest
-from worlds import Floats, Ints, corpus, shuffled, still, wander, world
+from worlds import Floats, Ints, corpus, ends, factorial, shuffled, still, wander, world
 
-from driftloop.measures import find_motifs, separation, variety, verdict
+from driftloop.measures import attribution, find_motifs, separation, variety, verdict
 
 Draw = Callable[..., tuple[Floats, Ints]]
 Wanted = Callable[[str], object]
@@ -63,6 +64,7 @@ AIMS = {
     f"{COVERS}memory": "93–97 %",
     f"{COVERS}contraction": "93–97 %",
     f"{COVERS}variety": "93–97 %",
+    f"{COVERS}shares of variance": "93–97 %",
     INSIDE: "≥ 95 %",
     CLAIMED: "≤ 5 % of runs",
 }
@@ -107,6 +109,21 @@ COVERED: dict[str, Draw] = {
     "noisy pictures, nothing moves": partial(still, noise=0.8),
     "wandering": wander,
 }
+PARTS: dict[str, dict[str, float]] = {
+    "luck alone": {},
+    "luck that arms share": {"dice": 0.8},
+    "a little of the prompt": {"prompt": 0.1},
+    "half the prompt": {"prompt": 1.0},
+    "prompt and arm": {"prompt": 1.0, "arm": 0.25},
+    "the two together alone": {"both": 1.0},
+    "prompt, arm, the two together": {"prompt": 1.0, "arm": 0.25, "both": 1.0},
+    "the same of 6 prompts": {"prompt": 1.0, "arm": 0.25, "both": 1.0, "prompts": 6},
+    "the same in 384 dimensions": {"prompt": 1.0, "arm": 0.25, "both": 1.0, "d": 384},
+    "four arms, all of it": {"prompt": 1.0, "arm": 0.25, "both": 0.5, "dice": 0.5, "arms": 4},
+    "half the prompt, some far out": {"prompt": 1.0, "uneven": 0.5},
+}
+"""Variances, where that of luck is 1."""
+ENDS = "4 motifs, half go to their prompt's"
 RESAMPLES = 400
 
 
@@ -170,6 +187,35 @@ def coverage(runs: int, wanted: Wanted) -> Iterator[Row]:
                 yield Row(f"{COVERS}{part}", name, tally)
 
 
+def parts(runs: int, wanted: Wanted) -> Iterator[Row]:
+    names = ("prompt", "arm", "interactions", "seed")
+    told = ("prompt", "arm", "the two together", "luck")
+    head(f"95 % interval covers ({runs} runs each)", told)
+    worlds: dict[str, tuple[list[float], Callable[[int], tuple[Floats, dict[str, Ints]]]]] = {
+        name: (
+            [*(part.get(one, 0.0) for one in ("prompt", "arm", "both")), 1.0],
+            partial(factorial, **part),
+        )
+        for name, part in PARTS.items()
+    }
+    worlds[ENDS] = ([0.25, 0.0, 0.0, 0.75], partial(ends, loyal=0.5))
+    for name, (planted, draw) in worlds.items():
+        if not wanted(name):
+            continue
+        truth = np.array(planted) / sum(planted)
+        found = [attribution(*draw(seed)) for seed in progress(name, runs)]
+        low, high = (
+            np.array([[getattr(one[part], end) for part in names] for one in found])
+            for end in ("low", "high")
+        )
+        tallies = [Tally(int(hit), runs) for hit in ((low <= truth) & (truth <= high)).sum(axis=0)]
+        line(name, [f"{t} of {100 * share:.0f} %" for t, share in zip(tallies, truth, strict=True)])
+        # What is 0 or 1 is missed on one side only.
+        for part, share, tally in zip(told, truth, tallies, strict=True):
+            if 0 < share < 1:
+                yield Row(f"{COVERS}shares of variance", f"{name}: {part}", tally)
+
+
 def motifs(runs: int, wanted: Wanted) -> Iterator[Row]:
     head(f"motifs ({runs} runs each)", ["claimed", "k in its interval", "median k", "width"])
     rows: list[tuple[str, int | None, Draw]] = [
@@ -205,16 +251,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=200, help="of each world, for the verdicts")
     parser.add_argument("--coverage-runs", type=int, default=400)
+    parser.add_argument("--part-runs", type=int, default=2000)
     parser.add_argument("--motif-runs", type=int, default=40)
     parser.add_argument("--worlds", default="", help="only those whose name this is found in")
-    parser.add_argument("--quick", action="store_true", help="20, 40 and 5 runs, some minutes")
+    parser.add_argument("--quick", action="store_true", help="a tenth of that, some minutes")
     options = parser.parse_args()
-    sizes = [options.runs, options.coverage_runs, options.motif_runs]
+    sizes = {
+        verdicts: options.runs, coverage: options.coverage_runs, parts: options.part_runs,
+        motifs: options.motif_runs,
+    }  # fmt: skip
     rows: list[Row] = []
-    for part, runs in zip(
-        (verdicts, coverage, motifs), (20, 40, 5) if options.quick else sizes, strict=True
-    ):
+    for part, runs in sizes.items():
         if runs:
+            runs = -(-runs // 10) if options.quick else runs
             rows += part(runs, lambda name: re.search(options.worlds, name) is not None)
     summary(rows)
 

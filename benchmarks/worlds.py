@@ -90,3 +90,52 @@ def wander(
         z = unit(z + step / np.sqrt(d) * rng.normal(size=z.shape))
         states.append(unit(z + noise / np.sqrt(d) * rng.normal(size=z.shape)))
     return np.concatenate(states, axis=1).astype(np.float32), np.repeat(np.arange(prompts), twins)
+
+
+def factorial(
+    seed: int, *, prompt: float = 0.0, arm: float = 0.0, both: float = 0.0, dice: float = 0.0,
+    uneven: float = 0.0, prompts: int = 24, arms: int = 2, twins: int = 2, d: int = 64,
+) -> tuple[Floats, dict[str, Ints]]:  # fmt: skip
+    """End positions of crossed arms, with the variance of each part where that of luck is 1.
+
+    Arms are what they are; prompts, what a prompt and an arm do together, and luck are drawn.
+    *dice* is luck that a twin has in all arms; prompts are further out than others where they are
+    *uneven*, by a log-normal factor.
+
+    Returns:
+        ``(prompts * arms * twins, d)``, and the prompt and the arm of each.
+    """
+    rng = np.random.default_rng(seed)
+    shape = (prompts, arms, twins, d)
+
+    def centred(x: Floats) -> Floats:
+        return (x - x.mean(axis=1, keepdims=True)) * np.sqrt(arms / (arms - 1))
+
+    of_arm = centred(rng.normal(size=(1, arms, 1, d)))
+    of_arm /= np.sqrt((of_arm**2).mean())
+    far = np.exp(uneven * rng.normal(size=(prompts, 1, 1, 1)) - uneven**2)
+    x = (
+        np.sqrt(prompt) * far * rng.normal(size=(prompts, 1, 1, d))
+        + np.sqrt(arm) * of_arm
+        + np.sqrt(both) * centred(rng.normal(size=(prompts, arms, 1, d)))
+        + np.sqrt(dice) * rng.normal(size=(prompts, 1, twins, d))
+        + np.sqrt(1 - dice) * rng.normal(size=shape)
+    )
+    return x.reshape(-1, d), crossed(prompts, arms, twins)
+
+
+def ends(
+    seed: int, *, k: int = 4, loyal: float = 0.5, prompts: int = 24, arms: int = 2, twins: int = 2,
+    d: int = 64,
+) -> tuple[Floats, dict[str, Ints]]:  # fmt: skip
+    """Ends in *k* motifs: a share of the trajectories in their prompt's own, the others in any."""
+    rng = np.random.default_rng(seed)
+    shape = (prompts, arms, twins)
+    own = np.where(rng.random(shape) < loyal, rng.integers(k, size=(prompts, 1, 1)), -1)
+    at = np.where(own < 0, rng.integers(k, size=shape), own)
+    return np.eye(k, d)[at.ravel()], crossed(prompts, arms, twins)
+
+
+def crossed(prompts: int, arms: int, twins: int) -> dict[str, Ints]:
+    index = np.indices((prompts, arms, twins)).reshape(3, -1)
+    return {"prompt": index[0], "arm": index[1]}

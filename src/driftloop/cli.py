@@ -265,7 +265,8 @@ def import_(
         str, typer.Option(help="What the round column counts: round, or step (half a round).")
     ] = "round",
     first: Annotated[
-        int | None, typer.Option(help="Number of the first round [default: 1, or 0 if it must be].")
+        int | None,
+        typer.Option(help="Number of the first of them [default: 1, or 0 if it must be]."),
     ] = None,
     encoding: Annotated[str, typer.Option(help="Of CSV and JSON lines.")] = "utf-8",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
@@ -305,12 +306,14 @@ def export(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Write a run as a table with its pictures, or as a film of one trajectory or of all."""
-    from .chains import export_run
+    from .chains import export_run, select
     from .store import export_steps, open_run
 
     if steps:
         with open_run(folder) as opened:
-            out.print(f"written: {export_steps(opened, target)}", soft_wrap=True)
+            chosen = select(opened, trajectories or ())
+            file = export_steps(opened, target, trajectories=chosen)
+            out.print(f"written: {file}", soft_wrap=True)
         return
     files = export_run(
         folder, target, trajectories=trajectories or (), rate=rate,

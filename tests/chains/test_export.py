@@ -139,9 +139,11 @@ def test_the_datasets_library_opens_it_with_pictures(
 
 def test_every_column_is_described() -> None:
     from driftloop.chains._wide import COLUMNS
+    from driftloop.report._losses import MEANINGS
 
     text = (Path(__file__).parents[2] / "docs" / "export.md").read_text("utf-8")
     assert [name for name in COLUMNS if f"`{name}`" not in text] == []
+    assert [flag for flag in MEANINGS if f"`{flag}`" not in text] == []
 
 
 def test_shards_end_where_they_should(

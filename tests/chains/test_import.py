@@ -77,6 +77,17 @@ def test_where_rounds_begin(
     assert found == expected
 
 
+def test_chains_that_begin_late_have_a_report(table: Write, out: Path) -> None:
+    rows = [
+        f"{chain},{number},a {chain} {number}"
+        for chain in ("ship", "cat", "tree") for number in (2, 3, 4, 5)
+    ]  # fmt: skip
+    import_chains(table("\n".join(["chain,round,text", *rows])), out)
+    page = write_report(out).read_text("utf-8")
+    assert "How long does meaning last?" not in page
+    assert "rewritten again and again" in page
+
+
 def test_steps_with_numbers_of_their_own(table: Write, out: Path) -> None:
     paint(table("").parent / "1.png", "red")
     paint(table("").parent / "3.png", "blue")
@@ -85,6 +96,39 @@ def test_steps_with_numbers_of_their_own(table: Write, out: Path) -> None:
     with open_run(out) as run:
         assert run.steps()["round"].to_pylist() == [1, 1, 2, 2]
         assert run.steps()["input_text"].to_pylist() == ["cat", None, "x", None]
+
+
+@pytest.mark.parametrize(
+    ("least", "first", "prompt"), [(0, None, "cat"), (0, 0, "cat"), (5, 5, "cat"), (1, None, "")]
+)
+def test_a_picture_goes_with_its_own_caption(
+    table: Write, out: Path, least: int, first: int | None, prompt: str
+) -> None:
+    for number in range(4):
+        paint(table("").parent / f"{number}.png", (number * 60, 0, 0))
+    rows = [
+        f"a,{prompt},{least + n},{'' if n % 2 == 0 else f'of {n - 1}'},"
+        f"{f'{n}.png' if n % 2 == 0 else ''}"
+        for n in range(4)
+    ]  # fmt: skip
+    source = table("\n".join(["run,prompt,seq,text,path", *rows]))
+    found = import_chains(source, out, numbered="step", first=first)
+    assert found.rejected == []
+    with open_run(out) as run:
+        steps = run.steps().to_pylist()
+        assert [row["round"] for row in steps] == [1, 1, 2, 2]
+        for drawn, said in zip(steps[::2], steps[1::2], strict=True):
+            assert run.image(drawn["image"]).getpixel((0, 0))[0] == int(said["text"][3:]) * 60
+            assert said["input_image"] == drawn["image"]
+
+
+def test_what_is_before_the_first_step_is_the_start(table: Write, out: Path) -> None:
+    paint(table("").parent / "x.png", "red")
+    source = table("run,seq,text,path\na,3,,x.png\na,4,cat,\na,5,,x.png\na,6,dog,\n")
+    found = import_chains(source, out, numbered="step", first=5)
+    assert [reject.reason for reject in found.rejected] == ["the step comes before the first: 3"]
+    with open_run(out) as run:
+        assert run.steps()["input_text"].to_pylist() == ["cat", None]
 
 
 def test_arms_prompts_and_twins(table: Write, out: Path) -> None:
@@ -103,6 +147,15 @@ def test_arms_prompts_and_twins(table: Write, out: Path) -> None:
         assert [(p["model"], p["role"], p["batch_size"]) for p in run.players()] == [
             ("gpt", "writer", None)
         ]
+
+
+def test_twins_whose_numbers_are_one_are_told_apart(table: Write, out: Path) -> None:
+    rows = "a cat,1,1,x\na cat,01,1,y\na dog,7,1,z\n"
+    import_chains(table("prompt,twin,round,text\n" + rows), out)
+    found = states(out)
+    assert [(twin, rounds) for (_, _, twin), rounds in found.items()] == [
+        (0, {1: "x"}), (1, {1: "y"}), (0, {1: "z"}),
+    ]  # fmt: skip
 
 
 def test_objects_need_not_have_every_key(table: Write, out: Path) -> None:

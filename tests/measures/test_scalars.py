@@ -146,7 +146,7 @@ def test_attribution_finds_planted_shares() -> None:
     x = of_prompt + of_generator + of_captioner + rng.normal(size=(prompts, 2, 3, twins, d))
     index = np.indices(x.shape[:-1]).reshape(4, -1)
     factors = dict(zip(("prompt", "generator", "captioner"), index, strict=False))
-    found = attribution(x.reshape(-1, d), factors, resamples=50)
+    found = attribution(x.reshape(-1, d), factors)
     parts = {
         "prompt": of_prompt.var(axis=0).sum(),
         "generator": of_generator.var(axis=1).sum(),
@@ -158,7 +158,7 @@ def test_attribution_finds_planted_shares() -> None:
         assert found[name].value == pytest.approx(part / whole, abs=0.02)
         assert found[name].low - 0.02 <= found[name].value <= found[name].high + 0.02
     assert found["interactions"].value < 0.01
-    plain = attribution(x.reshape(-1, d), factors, without="captioner", resamples=20)
+    plain = attribution(x.reshape(-1, d), factors, without="captioner")
     assert plain["captioner"].value == pytest.approx(0, abs=1e-9)
     assert plain["prompt"].value == pytest.approx(
         parts["prompt"] / (whole - parts["captioner"]), abs=0.03
@@ -171,7 +171,7 @@ def test_luck_that_arms_share_is_not_the_prompts() -> None:
     x = dice + rng.normal(size=(1, 4, 1, 8)) + 0.3 * rng.normal(size=(40, 4, 2, 8))
     index = np.indices(x.shape[:-1]).reshape(3, -1)
     factors = {"prompt": index[0], "captioner": index[1]}
-    found = attribution(x.reshape(-1, 8), factors, resamples=50)
+    found = attribution(x.reshape(-1, 8), factors)
     assert found["prompt"].value < 0.03
     assert found["captioner"].value == pytest.approx(
         x.mean(axis=(0, 2)).var(axis=0).sum() / x.reshape(-1, 8).var(axis=0).sum(), abs=0.03
@@ -185,13 +185,45 @@ def test_attribution_leaves_out_prompts_that_lack_a_cell() -> None:
     flat = x.reshape(-1, 4).copy()
     flat[3] = np.nan
     factors = {"prompt": index[0], "generator": index[1]}
-    found = attribution(flat, factors, resamples=20)
+    found = attribution(flat, factors)
     assert found["seed"].prompts == 4
     kept = index[0] != 0
-    whole = attribution(flat[kept], {n: c[kept] for n, c in factors.items()}, resamples=20)
+    whole = attribution(flat[kept], {n: c[kept] for n, c in factors.items()})
     assert found["prompt"].value == pytest.approx(whole["prompt"].value)
     with pytest.raises(ValueError, match="twice"):
         attribution(flat[::2], {n: c[::2] for n, c in factors.items()})
+
+
+@pytest.mark.parametrize(
+    ("of_prompt", "of_arm", "of_both"), [(0, 0, 0), (0.3, 0, 0), (1, 0.5, 0), (0.5, 0, 1)]
+)
+def test_attribution_is_as_sure_as_it_says(of_prompt: float, of_arm: float, of_both: float) -> None:
+    rng = np.random.default_rng(9)
+    runs, shape = 200, (24, 2, 2, 16)
+    sign = np.array([1.0, -1.0])[:, None, None]
+    index = np.indices(shape[:-1]).reshape(3, -1)
+    truth = np.array([of_prompt**2, of_arm**2, of_both**2, 1.0])
+    held = np.zeros(4)
+    for _ in range(runs):
+        x = rng.normal(size=shape) + of_prompt * rng.normal(size=(24, 1, 1, 16)) + sign * of_arm
+        x += of_both * sign * rng.normal(size=(24, 1, 1, 16))
+        found = attribution(x.reshape(-1, 16), {"prompt": index[0], "arm": index[1]})
+        value, low, high = np.array([part[:3] for part in found.values()]).T
+        assert (low <= value).all()
+        assert (value <= high).all()
+        held += (low <= truth / truth.sum()) & (truth / truth.sum() <= high)
+    assert (held / runs > 0.91).all()
+
+
+def test_attribution_has_no_interval_where_a_prompt_less_leaves_nothing() -> None:
+    x = np.repeat(np.array([[0.1, 0.2], [0.1, 0.2], [0.7, 0.3]]), 2, axis=0)
+    found = attribution(x, {"prompt": [0, 0, 1, 1, 2, 2]})
+    assert found["prompt"].value == pytest.approx(1)
+    assert np.isnan(found["prompt"].low)
+    found = attribution(x[2:], {"prompt": [1, 1, 2, 2]})
+    assert found["prompt"].value == pytest.approx(1)
+    assert np.isnan(found["seed"].high)
+    assert np.isnan(attribution(x[:4], {"prompt": [0, 0, 1, 1]})["prompt"].value)
 
 
 def test_approximate_repeats_find_noisy_cycles() -> None:

@@ -182,6 +182,48 @@ def test_parts_find_the_part_that_was_planted(material: Material) -> None:
     assert shares["generator"].share.value < 0.02
     assert all(share.control < 0.1 for share in found.shares if share.control == share.control)
     assert measure_parts(material, factors, {"identity": states["wild [tell.pull=0.4]"]}) is None
+    # Of an arm that loses a third of its trajectories at once, the rounds of the rest are compared,
+    # and never the prompts, which all of them have.
+    x = states["wild [tell.pull=0.4]"]
+    x[::3, 1:] = np.nan
+    found = measure_parts(material, factors, states)
+    assert found is not None
+    assert found.round == 12
+    x[:, 1:] = np.nan
+    assert measure_parts(material, factors, states) is None
+    x[:] = np.nan
+    assert measure_parts(material, factors, states) is None
+
+
+def test_a_setting_called_prompt_is_not_the_prompt() -> None:
+    edit = {"backend": "diffusers", "path": "x", "task": "image-to-image"}
+    study = load_study({
+        "seed": 3, "rounds": 2, "twins": 2, "prompts": ["a cat", "a dog", "a cow"],
+        "models": {"draw": {"backend": "diffusers", "path": "x"}, "repaint": edit},
+        "arms": [{
+            "name": "again", "opening": ["draw"], "network": ["repaint"],
+            "sweep": {"repaint.prompt": ["a photograph", "a painting"]},
+        }],
+    })  # fmt: skip
+    arms = [arm.name for arm in study.expanded_arms()]
+    players = [
+        {"model": "draw", "role": "generator"}, {"model": "repaint", "role": "editor"},
+    ]  # fmt: skip
+    tracks = [
+        Track(Trajectory(arm, f"p{prompt}", twin), range(0), (), ())
+        for arm in arms for prompt in range(12) for twin in range(2)
+    ]  # fmt: skip
+    material = Material("", [], {}, arms, tracks, None, players, [], [], study)  # type: ignore[arg-type]
+    factors = find_factors(material)
+    assert factors.names == ["repaint.prompt"]
+    rng = np.random.default_rng(0)
+    of_prompt = np.repeat(rng.normal(size=(12, 1, 8)), 2, axis=0)
+    states = {arm: of_prompt + 0.1 * rng.normal(size=(24, 3, 8)) for arm in arms}
+    found = measure_parts(material, factors, states)
+    assert found is not None
+    shares = {share.part: share.share.value for share in found.shares}
+    assert list(shares) == ["prompt", "repaint.prompt", "interactions", "seed"]
+    assert shares["prompt"] > 0.95
 
 
 def test_a_map_never_puts_states_further_apart_than_they_are(material: Material) -> None:

@@ -53,6 +53,23 @@ def test_csv_and_the_command(tmp_path: Path) -> None:
     assert [json.loads(row["readings"]) for row in rows] == steps["readings"].to_pylist()
 
 
+def test_some_trajectories_only(tmp_path: Path) -> None:
+    with run(toy_study(), tmp_path / "run") as played:
+        steps = played.steps().to_pylist()
+        name = played.trajectories()[-1]
+        theirs = [row for row in steps if (row["arm"], row["prompt"], row["twin"]) == name]
+        assert 0 < len(theirs) < len(steps)
+        assert played.steps([name]).to_pylist() == theirs
+        assert len(played.steps([])) == 0
+    words = ["export", str(tmp_path / "run"), "--steps", "--to", str(tmp_path / "steps.csv")]
+    result = CliRunner().invoke(app, [*words, "--trajectory", f"{name.prompt}/{name.twin}"])
+    assert result.exit_code == 0, result.output
+    with (tmp_path / "steps.csv").open(newline="", encoding="utf-8") as stream:
+        rows = [(row["prompt"], row["twin"]) for row in csv.DictReader(stream)]
+    assert set(rows) == {(name.prompt, str(name.twin))}
+    assert CliRunner().invoke(app, [*words, "--trajectory", "nobody"]).exit_code != 0
+
+
 def test_other_endings_and_places_are_refused(tmp_path: Path) -> None:
     with run(toy_study(), tmp_path / "run") as played:
         with pytest.raises(StoreError, match=r"\.parquet or \.csv"):

@@ -6,7 +6,7 @@
   opens with its pictures, or as a GIF or MP4.
 """
 
-from ._export import export_run
+from ._export import export_run, select
 from ._import import REJECTED, Imported, check_numbered, import_chains
 from ._rows import Place, Reject
 
@@ -18,4 +18,5 @@ __all__ = [
     "check_numbered",
     "export_run",
     "import_chains",
+    "select",
 ]

@@ -56,7 +56,7 @@ def assemble(
         rows: In any order.
         account: Told of what is kept out and of what was decided.
         numbered: What the numbers count.
-        first: The number of the first round, where it is not 1 and not 0.
+        first: The number of the first round, or step, where it is not 1 and not 0.
     """
     drafts: dict[_Key, _Draft] = {}
     for row in rows:
@@ -76,21 +76,19 @@ def assemble(
 
 
 def _offset(drafts: list[_Draft], account: Account, numbered: Numbered, first: int | None) -> int:
-    """What is added to a number to make it a round that is counted from 1, 0 being the start."""
+    """What is added to a number so that 1 is the first that was played and 0 is the start."""
     if first is not None:
         return 1 - first
-    if numbered == "step":
-        return 0
     least = min((draft.rows[0].number for draft in drafts), default=0)
     if least > 1:
         account.notes.append(
-            f"the first round is numbered {least}: rounds keep their numbers, and what came before "
-            f"is missing; --first {least} counts them from 1"
+            f"the first {numbered} is numbered {least}: {numbered}s keep their numbers, and what "
+            f"came before is missing; --first {least} counts them from 1"
         )
     if any(_is_round(draft) for draft in drafts):
         account.notes.append(
-            "rounds are counted from 0 in the source and from 1 here; --first 1 would take 0 as "
-            "the start"
+            f"{numbered}s are counted from 0 in the source and from 1 here; --first 1 would take 0 "
+            f"as the start"
         )
         return 1
     return 0
@@ -121,13 +119,14 @@ def _fill(draft: _Draft, account: Account, numbered: Numbered, offset: int) -> N
             break
     last = 0
     for row in draft.rows:
-        number = (row.number + 1) // 2 if numbered == "step" else row.number + offset
-        if number < 0:
-            account.reject(row.place, f"the round comes before the first: {row.number}")
+        place = row.number + offset
+        if place < 0:
+            account.reject(row.place, f"the {numbered} comes before the first: {row.number}")
             continue
-        if number == 0:
+        if place == 0:
             _begin(draft, row, account)
             continue
+        number = (place + 1) // 2 if numbered == "step" else place
         # Chains that begin late are allowed to: that is one decision, not a gap in each.
         if draft.rounds and number - last > MAX_GAP:
             account.reject(
@@ -240,12 +239,12 @@ def _twins(groups: dict[tuple[str, str], list[tuple[_Key, _Draft]]]) -> dict[str
     """Twins by their own numbers, counted from 0; None where these are no numbers or repeat."""
     numbers: dict[str, int] = {}
     for members in groups.values():
-        names = [key.twin for key, _ in members]
-        if len({*names}) < len(names) and len(members) > 1:
+        names = [key.twin or "" for key, _ in members]
+        if not all(name.isdecimal() and len(name) <= 6 for name in names):
             return None
-        for name in names:
-            if name is None or not name.isdecimal() or len(name) > 6:
-                return None
-            numbers[name] = int(name)
+        found = [int(name) for name in names]
+        if len({*found}) < len(found):
+            return None
+        numbers |= zip(names, found, strict=True)
     least = min(numbers.values(), default=0)
     return {name: number - least for name, number in numbers.items()}

@@ -76,7 +76,7 @@ def import_chains(
             source's own.
         numbered: What a table's round column counts: ``round`` or ``step`` (a picture and its
             caption have numbers of their own).
-        first: The number of the first round, where that is neither 1 nor 0.
+        first: The number of the first round, or step, where that is neither 1 nor 0.
         encoding: Of CSV and JSON lines.
         progress: Show a progress bar on the error stream; by default only on a terminal.
 

@@ -14,6 +14,8 @@ FREE = "free"
 NOBODY = "none"
 """Who plays a role that an arm does not have, and what is set of a model that it does not have."""
 CONTROLS = "controls"
+TAKEN = {*Role, "arm", "prompt", "prompts", "interactions", "seed"}
+"""What tables call something else; a setting of that name is told with its model's."""
 
 
 class Factors(NamedTuple):
@@ -82,6 +84,10 @@ def _describe(study: Study, arm: PlayedArm, roles: dict[str, Role]) -> dict[str,
         for key in part
     ):
         swept.setdefault(key, set()).add(model)
+    called = {
+        key: f"{' + '.join(sorted(models))}.{key}" if key in TAKEN else key
+        for key, models in swept.items()
+    }
     for role in Role:
         models = [name for name in arm.models if roles.get(name) == role]
         if not models:
@@ -94,10 +100,11 @@ def _describe(study: Study, arm: PlayedArm, roles: dict[str, Role]) -> dict[str,
             ]
             if any(value is not None for value in values):
                 told = " + ".join(_say(value) for value in values)
-                row[key] = told if key not in row else f"{row[key]}, {told}"
-    for key in swept.keys() - row.keys():
-        if swept[key].isdisjoint(arm.models):
-            row[key] = NOBODY
+                name = called[key]
+                row[name] = told if name not in row else f"{row[name]}, {told}"
+    for key, name in called.items():
+        if name not in row and swept[key].isdisjoint(arm.models):
+            row[name] = NOBODY
     return row
 
 

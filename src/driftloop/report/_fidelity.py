@@ -64,11 +64,13 @@ def measure_fidelity(
         from_start: Whether the start is a state of this kind; else generation 0 is round 1.
 
     Returns:
-        None where there is no generation after the first.
+        None where there is no generation after the first, or fewer than two prompts have the first:
+        imported chains may begin late.
     """
     zero = 0 if from_start else 1
     later, first = x[:, zero + 1 :], x[:, zero]
-    if not np.isfinite(later[:, :, 0]).any() or len(np.unique(prompts)) < 2:
+    here = np.isfinite(first[:, 0])
+    if not np.isfinite(later[here, :, 0]).any() or len(np.unique(prompts[here])) < 2:
         return None
     similarity = 1.0 - distance_from(later, first)
     return Fidelity(

@@ -45,13 +45,16 @@ def measure_parts(
         states: ``(trajectories, rounds + 1, d)`` of each arm.
 
     Returns:
-        None where there is one arm, or no prompt has twins in all of them.
+        None where there is one arm, or no prompt has twins in all of them that have a round in
+        common.
     """
     arms = [arm for arm in factors.levels if arm in states]
     if len(arms) < 2:
         return None
     names = factors.names if factors.crossed() else ["arm"]
     last = _last_round([states[arm] for arm in arms])
+    if last is None:
+        return None
     x = np.concatenate([states[arm][:, last] for arm in arms]).astype(float)
     prompts = [track.name.prompt for arm in arms for track in material.of_arm(arm)]
     labels: dict[str, npt.NDArray[Any]] = {
@@ -78,12 +81,15 @@ def measure_parts(
     return Parts(last, shares)
 
 
-def _last_round(states: list[npt.NDArray[Any]]) -> int:
-    """The last round that three trajectories in four have reached, in every arm."""
-    reached = [np.isfinite(x[:, :, 0]).mean(axis=0) for x in states]
-    common = np.min([row for row in reached], axis=0)
-    enough = np.flatnonzero(common >= 0.75 * max(common.max(), 1e-9))
-    return int(enough[-1])
+def _last_round(states: list[npt.NDArray[Any]]) -> int | None:
+    """The last round that most trajectories have reached, in every arm; None where there is none.
+
+    Most are three in four of those that ever get as far together. Round 0 is no round: prompts
+    are all there from the start, whatever becomes of them.
+    """
+    common = np.min([np.isfinite(x[:, 1:, 0]).mean(axis=0) for x in states], axis=0)
+    enough = np.flatnonzero((common > 0) & (common >= 0.75 * common.max(initial=0.0)))
+    return int(enough[-1]) + 1 if len(enough) else None
 
 
 def _dealt(
@@ -96,8 +102,8 @@ def _dealt(
         for prompt in np.unique(prompts):
             rows = np.flatnonzero(prompts == prompt)
             order[rows] = rng.permutation(rows)
-        within = attribution(x[order], {"prompt": prompts, **labels}, resamples=0)
-        among = attribution(x[rng.permutation(len(x))], {"prompt": prompts}, resamples=0)
+        within = attribution(x[order], {"prompt": prompts, **labels})
+        among = attribution(x[rng.permutation(len(x))], {"prompt": prompts})
         for name, share in [("prompt", among["prompt"]), *((n, within[n]) for n in labels)]:
             sums[name] = sums.get(name, 0.0) + share.value / DEALT
     return sums

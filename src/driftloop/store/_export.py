@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import StoreError
+from ..steps import Trajectory
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,7 +21,13 @@ CHUNK = 256
 """Rows that are written at once: their pictures are in memory together."""
 
 
-def export_steps(run: Run, path: Path, *, pictures: bool = True) -> Path:
+def export_steps(
+    run: Run,
+    path: Path,
+    *,
+    trajectories: Iterable[Trajectory] | None = None,
+    pictures: bool = True,
+) -> Path:
     """Write every step of a run as a table, the columns of :meth:`Run.steps`.
 
     A Parquet file holds the pictures too, as a column ``picture`` in the form that the ``datasets``
@@ -28,6 +36,7 @@ def export_steps(run: Run, path: Path, *, pictures: bool = True) -> Path:
     Args:
         run: The run.
         path: A ``.parquet`` or ``.csv`` file to write.
+        trajectories: Only their steps.
         pictures: Put the pictures into a Parquet file.
 
     Returns:
@@ -36,7 +45,7 @@ def export_steps(run: Run, path: Path, *, pictures: bool = True) -> Path:
     Raises:
         StoreError: Its name has another ending, or it cannot be written.
     """
-    table = run.steps()
+    table = run.steps(trajectories)
     temporary = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

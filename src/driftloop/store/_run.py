@@ -67,8 +67,11 @@ class Run:
 
     # --- reading -------------------------------------------------------------------------------
 
-    def steps(self) -> pa.Table:
+    def steps(self, trajectories: Iterable[Trajectory] | None = None) -> pa.Table:
         """Every step, in the order arm, prompt, twin, step.
+
+        Args:
+            trajectories: Only theirs.
 
         Returns:
             An Arrow table with the columns ``arm, prompt, twin, step, round, role, model,
@@ -79,7 +82,9 @@ class Run:
             trajectory before), ``fingerprint`` (of the player) and ``call``. What is not known of
             a step that was played elsewhere is null.
         """
-        return steps_table(self._db)
+        if trajectories is None:
+            return steps_table(self._db)
+        return steps_table(self._db, [self._trajectories[name] for name in trajectories])
 
     def trajectories(self) -> list[Trajectory]:
         """Every trajectory that has begun or failed, by arm, prompt and twin."""

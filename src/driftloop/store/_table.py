@@ -32,8 +32,8 @@ FROM steps s JOIN trajectories t ON t.id = s.trajectory JOIN calls c ON c.key = 
 """
 
 
-def steps_table(db: sqlite3.Connection) -> pa.Table:
-    """Every step, in the order arm, prompt, twin, step."""
+def steps_table(db: sqlite3.Connection, trajectories: Sequence[int] | None = None) -> pa.Table:
+    """Every step, or those of some trajectories, in the order arm, prompt, twin, step."""
     import numpy as np
     import pyarrow as pa
 
@@ -48,7 +48,12 @@ def steps_table(db: sqlite3.Connection) -> pa.Table:
     rank = {id: place for place, (id,) in enumerate(places)}
     # In the order of the key, which needs no sorting of wide rows; trajectories are put into theirs
     # afterwards.
-    cursor = db.execute(STEPS.replace("SELECT", "SELECT s.trajectory,") + " ORDER BY 1, s.step")
+    query = STEPS.replace("SELECT", "SELECT s.trajectory,")
+    chosen: tuple[str, ...] = ()
+    if trajectories is not None:
+        query += " WHERE s.trajectory IN (SELECT value FROM json_each(?))"
+        chosen = (json.dumps(list(trajectories)),)
+    cursor = db.execute(query + " ORDER BY 1, s.step", chosen)
     ids: list[int] = []
     chunks = []
     while rows := cursor.fetchmany(CHUNK):
