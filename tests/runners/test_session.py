@@ -20,7 +20,7 @@ import driftloop
 from driftloop.errors import ModelError, StoreError, StudyError
 from driftloop.models import get_backend
 from driftloop.runners import Session, cast_study
-from driftloop.store import open_run
+from driftloop.store import open_run, sole_player
 from driftloop.study import load_study
 
 VOLATILE = ["started", "seconds", "shared"]
@@ -166,6 +166,22 @@ def test_one_player_a_folder(tmp_path: Path) -> None:
     ):
         Session(toy_study(), tmp_path / "1")
     Session(toy_study(), tmp_path / "1").close()
+
+
+def test_what_another_process_played_before_it_left_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play(toy_study(twins=1), tmp_path / "1")
+
+    def late(folder: Path) -> Any:
+        monkeypatch.undo()
+        play(toy_study(), folder)
+        return sole_player(folder)
+
+    monkeypatch.setattr("driftloop.runners._session.sole_player", late)
+    with Session(toy_study(), tmp_path / "1") as session:
+        assert session.ask() is None
+        assert len(session.run.trajectories()) == session.study.trajectories
 
 
 def test_a_session_that_cannot_start_lets_go_of_the_folder(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from driftloop.steps import (
     Trajectory,
     image_digest,
 )  # fmt: skip
-from driftloop.store import ImageFiles, Run, create_run, open_run
+from driftloop.store import ImageFiles, Run, create_run, is_run, open_run
 from driftloop.store._schema import MIGRATIONS
 
 WHERE = Trajectory("a", "p", 0)
@@ -249,6 +249,9 @@ def test_a_corrupt_file_is_told(run: Run) -> None:
 def test_no_run_there(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no run there"):
         open_run(tmp_path)
+    assert not is_run(tmp_path)
+    create_run(tmp_path / "run").close()
+    assert is_run(tmp_path / "run")
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be made a run folder"):
         create_run(tmp_path / "file" / "run")

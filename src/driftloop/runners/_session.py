@@ -77,8 +77,8 @@ class Session:
         self._first_asked = math.inf
         self._tallies: dict[str, _Tally] = {name: _Tally() for name in self.casting.seats}
         with ExitStack() as stack:
+            stack.enter_context(sole_player(folder))
             self.run: Run = stack.enter_context(create_run(folder))
-            stack.callback(sole_player(self.run.folder).release)
             _check_same_study(self.casting, starts, self.run, where)
             loaded: dict[str, list[Player]] = {}
             for seat in self.casting.seats.values():

@@ -7,7 +7,9 @@ from os import PathLike
 from typing import Literal, NamedTuple
 
 from ..errors import StoreError
-from ._run import DATABASE, Run, open_run
+from ._opening import open_run
+from ._run import Run
+from ._schema import DATABASE
 
 
 class Finding(NamedTuple):

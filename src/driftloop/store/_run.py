@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,14 +16,12 @@ from ..errors import StoreError
 from ..seeds import digest as hash_of
 from ..steps import Batch, Content, Failure, Output, Recorded, Step, Trajectory
 from ._images import ImageFiles
-from ._schema import connect
+from ._schema import DATABASE
 from ._table import steps_of, steps_table
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
-
-DATABASE = "driftloop.sqlite"
 
 
 class Run:
@@ -372,29 +369,3 @@ class Run:
         cursor = self._db.execute(query)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
-
-
-def open_run(folder: str | os.PathLike[str]) -> Run:
-    """Open a run folder.
-
-    Raises:
-        StoreError: There is no run, or its file is foreign, damaged or too new.
-    """
-    path = Path(folder)
-    return Run(path, connect(path / DATABASE))
-
-
-def create_run(folder: str | os.PathLike[str]) -> Run:
-    """Open a run folder, making it where there is none.
-
-    Raises:
-        StoreError: The folder cannot be made or written, or holds something else.
-    """
-    path = Path(folder)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be made a run folder: {error.strerror}") from error
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise StoreError(f"{path}: the folder cannot be written; choose another with --out")
-    return Run(path, connect(path / DATABASE, create=True))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ..errors import StoreError
 
+DATABASE = "driftloop.sqlite"
+"""Its name in a run folder."""
 APPLICATION_ID = 0x44524C50
 """``DRLP``: tells a run's file from any other SQLite file."""
 
