@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -244,6 +246,39 @@ def test_a_corrupt_file_is_told(run: Run) -> None:
     with pytest.raises(StoreError, match=r"driftloop\.sqlite: cannot be opened"):
         open_run(run.folder)
     assert path.read_bytes() == bytes(data)
+
+
+READERS: dict[str, Callable[[Run], object]] = {
+    "len": len,
+    "steps": Run.steps,
+    "trajectories": Run.trajectories,
+    "steps of one": lambda run: run.steps_of(WHERE),
+    "prompts": Run.prompts,
+    "players": Run.players,
+    "sessions": Run.sessions,
+    "studies": Run.studies,
+    "failures": Run.failures,
+    "played": lambda run: list(run.played()),
+    "batch size": lambda run: run.batch_size("m"),
+    "embeddings": lambda run: run.embeddings("e", ["x"]),
+    "embeddings to write": lambda run: run.put_embeddings("e", [("x", np.zeros(2, np.float32))]),
+}
+
+
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+def test_damaged_pages_are_told_with_what_to_do(run: Run, read: Callable[[Run], object]) -> None:
+    run.commit([make_step(0, Output("x"))])
+    pages = run._db.execute("SELECT rootpage FROM sqlite_master WHERE rootpage > 0").fetchall()
+    ((size,),) = run._db.execute("PRAGMA page_size")
+    run._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    run.close()
+    with (run.folder / "driftloop.sqlite").open("r+b") as file:
+        for (page,) in pages:
+            file.seek((page - 1) * size)
+            file.write(b"\xff" * size)
+    told = rf"driftloop\.sqlite: .*see driftloop doctor {re.escape(str(run.folder))}$"
+    with open_run(run.folder) as again, pytest.raises(StoreError, match=told):
+        read(again)
 
 
 def test_no_run_there(tmp_path: Path) -> None:
