@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sqlite3
@@ -186,13 +187,28 @@ def test_a_newer_schema_is_told(run: Run) -> None:
         open_run(run.folder)
 
 
+def test_the_study_asked_for_last_is_last(run: Run) -> None:
+    for name in ("short", "long", "short"):
+        run.begin(study=json.dumps({"title": name}), digest=name, prompts=[], environment={})
+    assert [study.get("title") for study in run.studies()] == [None, "long", "short"]
+
+
+def test_players_are_known_by_fingerprint_and_name(run: Run) -> None:
+    for model in ("a", "b", "a"):
+        run.add_player("f", model, "captioner", 5, {"by": model})
+    assert [(row["model"], row["details"]["by"]) for row in run.players()] == [
+        ("a", "a"), ("b", "b"),
+    ]  # fmt: skip
+    assert run.batch_size("b") == 5
+
+
 def test_an_older_schema_is_brought_up_to_date(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("driftloop.store._schema.MIGRATIONS", MIGRATIONS[:1])
     old = create_run(tmp_path / "run")
     old.begin(study="{}", digest="d", prompts=[], environment={})
-    old.add_player("f", "m", "generator", 4, {})
+    old._db.execute("INSERT INTO players VALUES ('f', 'm', 'generator', 4, '{}')")
     picture = ("f", "text", "in", 5, "image", "ab", 3, 2, "cut words", '["flat"]', 1, 5.0, 1.0)
     silent = ("f", "text", "in", 5, "image", "cd", None, 0, "", "[]", 1, 5.0, 1.0)
     caption = ("f", "image", "ab", 5, "text", "y", 4, 0, "and more", "[]", 1, 5.0, 1.0)

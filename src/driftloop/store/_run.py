@@ -106,8 +106,11 @@ class Run:
         return [{**row, "environment": json.loads(row["environment"])} for row in rows]
 
     def studies(self) -> list[dict[str, Any]]:
-        """What was asked for, oldest first: dictionaries as a study file has them."""
-        rows = self._rows("SELECT json FROM studies ORDER BY since")
+        """What was asked for, the last asked for last: dictionaries as a study file has them."""
+        rows = self._rows(
+            "SELECT s.json FROM studies s LEFT JOIN sessions n ON n.study = s.digest"
+            " GROUP BY s.digest ORDER BY max(n.id), s.since"
+        )
         return [json.loads(row["json"]) for row in rows]
 
     def failures(self, *, open_only: bool = True) -> list[dict[str, Any]]:
@@ -199,7 +202,7 @@ class Run:
         with self._transaction() as db:
             db.execute(
                 "INSERT INTO players VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT (fingerprint) DO UPDATE SET details = excluded.details",
+                " ON CONFLICT (fingerprint, model) DO UPDATE SET details = excluded.details",
                 (fingerprint, model, role, batch_size, json.dumps(details)),
             )
 

@@ -119,12 +119,25 @@ def _m005_imported_steps_in_a_row(db: sqlite3.Connection) -> None:
     )
 
 
+def _m006_names_of_players(db: sqlite3.Connection) -> None:
+    """Let players of the same weights and settings have names of their own, as an A/A control."""
+    db.execute(
+        "CREATE TABLE new_players (fingerprint TEXT NOT NULL, model TEXT NOT NULL,"
+        " role TEXT NOT NULL, batch_size INTEGER, details TEXT NOT NULL,"
+        " PRIMARY KEY (fingerprint, model))"
+    )
+    db.execute("INSERT INTO new_players SELECT * FROM players ORDER BY rowid")
+    db.execute("DROP TABLE players")
+    db.execute("ALTER TABLE new_players RENAME TO players")
+
+
 MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [
     _m001_initial,
     _m002_unknowns,
     _m003_rounds_of_failures,
     _m004_readings,
     _m005_imported_steps_in_a_row,
+    _m006_names_of_players,
 ]
 """Applied in order; the file's ``user_version`` counts how many it has seen. Append only."""
 
