@@ -137,6 +137,21 @@ def test_arms_that_agree_are_computed_once() -> None:
     assert sum(step.outcome is not None for step in steps) == len(played)
 
 
+def test_a_shared_step_is_of_its_own_trajectorys_model() -> None:
+    """As in an A/A control: two names for the same weights and settings."""
+    seats = {**SEATS, "other": Seat("other", "l1", 5)}
+    arms = {"a": USUAL, "b": Network(places("draw", "other"))}
+    scheduler = Scheduler(seed=1, courses=courses(arms, 2, 1, 2), seats=seats)
+    steps = []
+    while batch := scheduler.ask():
+        scheduler.tell(batch, [answer(call) for call in batch.calls])
+        steps += scheduler.collect()
+    names = {"a": {"draw", "look"}, "b": {"draw", "other"}}
+    for arm, expected in names.items():
+        assert {step.call.model for step in steps if step.trajectory.arm == arm} == expected
+    assert len({step.call.key for step in steps}) == len(steps) / 2
+
+
 def test_a_failure_stops_its_trajectory_only() -> None:
     scheduler = Scheduler(seed=1, courses=courses({"a": USUAL}, 5, 1, 3), seats=SEATS)
     bad = "prompt 2"

@@ -261,6 +261,14 @@ def test_conflicts_and_extensions() -> None:
     assert load_study(other).conflicts(study) == ["models.draw has other settings"]
     renamed = toy_study(arms=[{"name": "other", "network": ["draw", "look"]}])
     assert renamed.conflicts(study) == ["no arm in common (it has autonomous)"]
+    both = toy_study(arms=[*toy_data()["arms"], *renamed.model_dump()["arms"]])
+    assert renamed.conflicts(study, both) == []
+    third = toy_study(arms=[{"name": "third", "network": ["draw", "look"]}])
+    assert third.conflicts(study, both) == ["no arm in common (it has autonomous, other)"]
+    wider = toy_study(arms=[{"name": "other", "network": ["draw", "look", "draw", "look"]}])
+    assert wider.conflicts(study, both) == [
+        "arm 'other' has another opening, network or other settings"
+    ]
 
 
 def test_a_study_survives_json() -> None:

@@ -240,13 +240,13 @@ def doctor(
     for finding in findings:
         mark = ("mended", "green") if finding.mended else ("found", "yellow")
         out.print(Text.assemble(mark, f" {finding.kind}: {finding.what}"))
-    with open_run(folder) as opened:
-        steps, failures = len(opened), len(opened.failures())
     broken = [f for f in findings if not f.mended and f.kind != "orphan"]
-    if broken and not repair:
-        out.print(f"{len(broken)} to mend: driftloop doctor {folder} --repair")
+    mendable = sum(finding.mendable for finding in broken)
+    if mendable:
+        out.print(f"{mendable} to mend: driftloop doctor {folder} --repair")
     if not findings:
-        out.print(f"sound: {steps:,} steps, {failures} open failures")
+        with open_run(folder) as opened:
+            out.print(f"sound: {len(opened):,} steps, {len(opened.failures())} open failures")
     raise typer.Exit(1 if broken else 0)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .seeds import seed
 from .steps import Batch, Call, Content, Failure, Network, Output, Step, Trajectory
@@ -66,7 +66,6 @@ class Scheduler:
         seats: The players by name.
         played: Steps that are already stored, in any order. A trajectory goes on after its
             first gap; steps beyond a gap are ignored.
-        known: Further outcomes by key, e.g. of steps of other arms.
 
     Raises:
         KeyError: A course's network names a seat that is not there.
@@ -79,13 +78,12 @@ class Scheduler:
         courses: Iterable[Course],
         seats: Mapping[str, Seat],
         played: Iterable[Played] = (),
-        known: Mapping[str, Content] | None = None,
     ) -> None:
         self._seed = seed
         self._seats = dict(seats)
         self._courses = {course.trajectory: course for course in courses}
         self._rank = {trajectory: rank for rank, trajectory in enumerate(self._courses)}
-        self._outcomes: dict[str, Content] = dict(known or {})
+        self._outcomes: dict[str, Content] = {}
         self._ready: dict[str, list[tuple[int, int, str]]] = {name: [] for name in self._seats}
         self._calls: dict[str, Call] = {}
         self._waiting: dict[str, list[tuple[Trajectory, int]]] = {}
@@ -209,4 +207,7 @@ class Scheduler:
         self, trajectory: Trajectory, index: int, call: Call, outcome: Output | Failure | None
     ) -> Step:
         network = self._courses[trajectory].network
-        return Step(trajectory, index, network.round(index), network.at(index).role, call, outcome)
+        place = network.at(index)
+        # Whoever computed it for all that share it, in this trajectory it is its own model's.
+        call = replace(call, model=self._seats[place.player].model)
+        return Step(trajectory, index, network.round(index), place.role, call, outcome)

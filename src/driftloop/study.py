@@ -198,27 +198,28 @@ class Study(BaseModel):
         """Hash of everything the study says."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
-    def conflicts(self, other: Study) -> list[str]:
-        """What keeps this study from going on in a run of another, one line each.
+    def conflicts(self, *earlier: Study) -> list[str]:
+        """What keeps this study from going on in a run of others, one line each.
 
         More rounds, twins, prompts or arms extend a run; another seed, or another meaning of the
         same name, would mix two experiments. (What a prompt's name means is known to the run.)
         """
-        found = []
-        if self.seed != other.seed:
-            found.append(f"seed is {self.seed}, was {other.seed}")
-        if self.overlong != other.overlong:
-            found.append(f'overlong is "{self.overlong}", was "{other.overlong}"')
-        for name in self.models.keys() & other.models.keys():
-            if self.models[name] != other.models[name]:
-                found.append(f"models.{name} has other settings")
-        theirs = {arm.name: arm for arm in other.expanded_arms()}
-        for arm in self.expanded_arms():
-            old = theirs.get(arm.name)
-            if old and arm != old:
-                found.append(f"arm '{arm.name}' has another opening, network or other settings")
-        if not found and not (theirs.keys() & {arm.name for arm in self.expanded_arms()}):
-            found.append(f"no arm in common (it has {', '.join(sorted(theirs))})")
+        found, mine = set(), self.expanded_arms()
+        theirs: dict[str, PlayedArm] = {}
+        for other in earlier:
+            if self.seed != other.seed:
+                found.add(f"seed is {self.seed}, was {other.seed}")
+            if self.overlong != other.overlong:
+                found.add(f'overlong is "{self.overlong}", was "{other.overlong}"')
+            for name in self.models.keys() & other.models.keys():
+                if self.models[name] != other.models[name]:
+                    found.add(f"models.{name} has other settings")
+            theirs |= {arm.name: arm for arm in other.expanded_arms()}
+        for arm in mine:
+            if arm != theirs.get(arm.name, arm):
+                found.add(f"arm '{arm.name}' has another opening, network or other settings")
+        if theirs and not found and theirs.keys().isdisjoint(arm.name for arm in mine):
+            found.add(f"no arm in common (it has {', '.join(sorted(theirs))})")
         return sorted(found)
 
 

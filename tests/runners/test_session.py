@@ -17,10 +17,12 @@ from driftloop_toys.studies import toy_data, toy_study
 from PIL import Image
 
 import driftloop
+from driftloop.chains import import_chains
 from driftloop.errors import ModelError, StoreError, StudyError
 from driftloop.models import get_backend
+from driftloop.report._gather import gather
 from driftloop.runners import Session, cast_study, default_folder
-from driftloop.store import open_run
+from driftloop.store import open_run, sole_player
 from driftloop.study import load_study
 
 VOLATILE = ["started", "seconds", "shared"]
@@ -99,6 +101,48 @@ def test_an_arm_that_agrees_with_an_old_one_plays_nothing(tmp_path: Path) -> Non
         assert session.ask() is None
         assert session.scheduler.done
     assert played(tmp_path / "1").num_rows == 2 * cast_study(toy_study()).steps
+
+
+def test_two_names_of_one_model_stay_apart(tmp_path: Path) -> None:
+    data = toy_data()
+    data["models"]["again"] = data["models"]["look"]
+    data["arms"].append({"name": "control", "network": ["draw", "again"]})
+    with driftloop.run(load_study(data), tmp_path / "1", progress=False) as run:
+        rows = run.steps().to_pandas()
+        material = gather(run)
+        assert run.batch_size("again") == run.batch_size("look") == 5
+    assert set(rows[rows["arm"] == "control"]["model"]) == {"draw", "again"}
+    assert set(rows[rows["arm"] == "autonomous"]["model"]) == {"draw", "look"}
+    assert material.roles["again"] == "captioner"
+    assert material.asked == len(rows)
+
+
+def test_a_report_is_of_the_study_asked_for_last(tmp_path: Path) -> None:
+    short, long = toy_study(title="short", rounds=2), toy_study(title="long")
+    for study in (short, long, short):
+        play(study, tmp_path / "1")
+    with open_run(tmp_path / "1") as run:
+        material = gather(run)
+    assert (material.title, material.asked) == ("short", cast_study(short).steps)
+
+
+def test_one_of_the_arms_of_a_run_goes_on_alone(tmp_path: Path) -> None:
+    first = toy_data()["arms"]
+    second = [{"name": "other", "network": ["draw", "look"]}]
+    for arms in (first, [*first, *second], second):
+        play(toy_study(arms=arms), tmp_path / "1")
+    assert len(played(tmp_path / "1")) == 2 * cast_study(toy_study()).steps
+
+
+def test_imported_chains_cannot_be_played_on(tmp_path: Path) -> None:
+    (tmp_path / "chains.csv").write_text(
+        "chain,round,image,text,captioner\nc,1,,one,look\n", encoding="utf-8"
+    )
+    import_chains(tmp_path / "chains.csv", tmp_path / "1")
+    with pytest.raises(
+        StudyError, match=r"it cannot be played on \(chains\.csv, imported\)\. More"
+    ):
+        Session(toy_study(), tmp_path / "1")
 
 
 def test_a_failure_is_a_row_and_is_retried(tmp_path: Path) -> None:
@@ -186,6 +230,22 @@ def test_one_player_a_folder(tmp_path: Path) -> None:
     ):
         Session(toy_study(), tmp_path / "1")
     Session(toy_study(), tmp_path / "1").close()
+
+
+def test_what_another_process_played_before_it_left_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play(toy_study(twins=1), tmp_path / "1")
+
+    def late(folder: Path) -> Any:
+        monkeypatch.undo()
+        play(toy_study(), folder)
+        return sole_player(folder)
+
+    monkeypatch.setattr("driftloop.runners._session.sole_player", late)
+    with Session(toy_study(), tmp_path / "1") as session:
+        assert session.ask() is None
+        assert len(session.run.trajectories()) == session.study.trajectories
 
 
 def test_a_session_that_cannot_start_lets_go_of_the_folder(tmp_path: Path) -> None:

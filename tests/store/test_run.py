@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +29,7 @@ from driftloop.steps import (
     Trajectory,
     image_digest,
 )  # fmt: skip
-from driftloop.store import ImageFiles, Run, create_run, open_run
+from driftloop.store import ImageFiles, Run, create_run, is_run, open_run
 from driftloop.store._schema import MIGRATIONS
 
 WHERE = Trajectory("a", "p", 0)
@@ -184,13 +187,28 @@ def test_a_newer_schema_is_told(run: Run) -> None:
         open_run(run.folder)
 
 
+def test_the_study_asked_for_last_is_last(run: Run) -> None:
+    for name in ("short", "long", "short"):
+        run.begin(study=json.dumps({"title": name}), digest=name, prompts=[], environment={})
+    assert [study.get("title") for study in run.studies()] == [None, "long", "short"]
+
+
+def test_players_are_known_by_fingerprint_and_name(run: Run) -> None:
+    for model in ("a", "b", "a"):
+        run.add_player("f", model, "captioner", 5, {"by": model})
+    assert [(row["model"], row["details"]["by"]) for row in run.players()] == [
+        ("a", "a"), ("b", "b"),
+    ]  # fmt: skip
+    assert run.batch_size("b") == 5
+
+
 def test_an_older_schema_is_brought_up_to_date(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("driftloop.store._schema.MIGRATIONS", MIGRATIONS[:1])
     old = create_run(tmp_path / "run")
     old.begin(study="{}", digest="d", prompts=[], environment={})
-    old.add_player("f", "m", "generator", 4, {})
+    old._db.execute("INSERT INTO players VALUES ('f', 'm', 'generator', 4, '{}')")
     picture = ("f", "text", "in", 5, "image", "ab", 3, 2, "cut words", '["flat"]', 1, 5.0, 1.0)
     silent = ("f", "text", "in", 5, "image", "cd", None, 0, "", "[]", 1, 5.0, 1.0)
     caption = ("f", "image", "ab", 5, "text", "y", 4, 0, "and more", "[]", 1, 5.0, 1.0)
@@ -246,9 +264,45 @@ def test_a_corrupt_file_is_told(run: Run) -> None:
     assert path.read_bytes() == bytes(data)
 
 
+READERS: dict[str, Callable[[Run], object]] = {
+    "len": len,
+    "steps": Run.steps,
+    "trajectories": Run.trajectories,
+    "steps of one": lambda run: run.steps_of(WHERE),
+    "prompts": Run.prompts,
+    "players": Run.players,
+    "sessions": Run.sessions,
+    "studies": Run.studies,
+    "failures": Run.failures,
+    "played": lambda run: list(run.played()),
+    "batch size": lambda run: run.batch_size("m"),
+    "embeddings": lambda run: run.embeddings("e", ["x"]),
+    "embeddings to write": lambda run: run.put_embeddings("e", [("x", np.zeros(2, np.float32))]),
+}
+
+
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+def test_damaged_pages_are_told_with_what_to_do(run: Run, read: Callable[[Run], object]) -> None:
+    run.commit([make_step(0, Output("x"))])
+    pages = run._db.execute("SELECT rootpage FROM sqlite_master WHERE rootpage > 0").fetchall()
+    ((size,),) = run._db.execute("PRAGMA page_size")
+    run._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    run.close()
+    with (run.folder / "driftloop.sqlite").open("r+b") as file:
+        for (page,) in pages:
+            file.seek((page - 1) * size)
+            file.write(b"\xff" * size)
+    told = rf"driftloop\.sqlite: .*see driftloop doctor {re.escape(str(run.folder))}$"
+    with open_run(run.folder) as again, pytest.raises(StoreError, match=told):
+        read(again)
+
+
 def test_no_run_there(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no run there"):
         open_run(tmp_path)
+    assert not is_run(tmp_path)
+    create_run(tmp_path / "run").close()
+    assert is_run(tmp_path / "run")
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be made a run folder"):
         create_run(tmp_path / "file" / "run")

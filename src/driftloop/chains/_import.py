@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ..errors import ChainError
 from ..seeds import digest
 from ..steps import Content, Failure, Recorded, Role
-from ..store import Run, create_run, open_run, sole_player
+from ..store import Run, create_run, sole_player
 from ._assemble import Chain, Round, assemble
 from ._generations import GenerationsReader, generation_folders
 from ._pictures import Pictures
@@ -85,13 +85,17 @@ def import_chains(
         StoreError: The folder cannot be written.
     """
     source, folder = Path(source), Path(folder)
-    held = _held(folder)
     base = Path(images) if images is not None else source if source.is_dir() else source.parent
     if not base.is_dir():
         raise ChainError(f"{base}: no such folder")
     pictures = Pictures(base)
     reader = _reader(source, pictures, columns or {}, numbered, encoding)
-    with create_run(folder) as run, sole_player(folder), progress_bar(progress) as advance:
+    with (
+        sole_player(folder),
+        create_run(folder) as run,
+        progress_bar(progress) as advance,
+    ):
+        held = _held(run)
         if not (held and held["done"]):
             pictures.keep = run.put_images
         chains = _read(source, reader, first, advance)
@@ -125,24 +129,21 @@ def check_numbered(word: str) -> Numbered:
     raise ChainError(f"--numbered {word}: numbers count a 'round' or a 'step'")
 
 
-def _held(folder: Path) -> dict[str, Any] | None:
+def _held(run: Run) -> dict[str, Any] | None:
     """What an earlier import left in the folder.
 
     Raises:
         ChainError: The folder holds a run that was played.
     """
-    if not (folder / "driftloop.sqlite").exists():
+    studies = run.studies()
+    if not all("imported" in study for study in studies) or (len(run) and not studies):
+        raise ChainError(
+            f"{run.folder} holds a run that was played; choose another folder with --out"
+        )
+    if not studies:
         return None
-    with open_run(folder) as run:
-        studies = run.studies()
-        if not all("imported" in study for study in studies) or (len(run) and not studies):
-            raise ChainError(
-                f"{folder} holds a run that was played; choose another folder with --out"
-            )
-        if not studies:
-            return None
-        done = any(session["outcome"] == DONE for session in run.sessions())
-        return {**studies[-1]["imported"], "done": done}
+    done = any(session["outcome"] == DONE for session in run.sessions())
+    return {**studies[-1]["imported"], "done": done}
 
 
 def _reader(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..models import recall
 from ..steps import Role
-from ..store import Run, open_run
+from ..store import Run, is_run, open_run
 from ..study import Study, load_study
 from ._casting import UNREACHABLE, Casting, SeatSpec, cast_study
 from ._published import Published, published_for
@@ -167,7 +167,7 @@ def make_plan(
         if seat.located.identity.startswith(UNREACHABLE)
     }
     done, disk = 0, pixels * BYTES_A_PIXEL + casting.steps * BYTES_A_STEP
-    if folder is not None and (Path(folder) / "driftloop.sqlite").exists():
+    if folder is not None and is_run(folder):
         with open_run(folder) as run:
             done = _done(casting, run)
     return Plan(

@@ -77,8 +77,8 @@ class Session:
         self._first_asked = math.inf
         self._tallies: dict[str, _Tally] = {name: _Tally() for name in self.casting.seats}
         with ExitStack() as stack:
+            stack.enter_context(sole_player(folder))
             self.run: Run = stack.enter_context(create_run(folder))
-            stack.callback(sole_player(self.run.folder).release)
             _check_same_study(self.casting, starts, self.run, where)
             loaded: dict[str, list[Player]] = {}
             for seat in self.casting.seats.values():
@@ -283,19 +283,22 @@ def _open_image(prompt: Prompt, where: str) -> Image.Image:
 
 
 def _check_same_study(casting: Casting, starts: Starts, run: Run, where: str) -> None:
-    found = []
-    for earlier in run.studies():
+    found, earlier = [], []
+    for data in run.studies():
         try:
-            found += casting.study.conflicts(Study.model_validate(earlier))
+            earlier.append(Study.model_validate(data))
         except ValidationError:
-            found.append(f"it cannot be played on ({earlier.get('title') or 'of unknown origin'})")
+            found.append(f"it cannot be played on ({data.get('title') or 'of unknown origin'})")
+    found += casting.study.conflicts(*earlier)
     for prompt in run.prompts():
         content, _ = starts.get(prompt["id"], (None, None))
         if content is not None and content != (prompt["kind"], prompt["value"]):
             found.append(f"prompt '{prompt['id']}' has another content")
     for player in run.players():
         seat = casting.seats.get(player["model"])
-        if seat and player["details"]["identity"] != seat.located.identity:
+        # Of a player that played elsewhere nobody knows the weights.
+        identity = player["details"].get("identity")
+        if seat and identity not in (None, seat.located.identity):
             found.append(f"the weights of model '{seat.name}' are not those it was played with")
     if found:
         raise StudyError(

@@ -1,7 +1,8 @@
 """What was played, on disk: one SQLite file, and every picture once, lossless, under its hash.
 
 * :class:`Run` is a run folder: steps as a table, pictures as PIL, everything else by name.
-* :func:`create_run` makes one (or opens it again), :func:`open_run` opens one to read.
+* :func:`create_run` makes one (or opens it again), :func:`open_run` opens one to read,
+  :func:`is_run` says whether there is one.
 * :func:`export_steps` (``driftloop export --steps``) writes one as a table, with its pictures;
   :func:`readings_type` is the type of its column of what text encoders read.
 * :func:`sole_player` keeps two processes from writing into one.
@@ -15,8 +16,8 @@ happen, and what it does not show is played again to the same bits.
 from ._doctor import Finding, examine
 from ._export import export_steps
 from ._images import ImageFiles
-from ._lock import sole_player
-from ._run import Run, create_run, open_run
+from ._opening import create_run, is_run, open_run, sole_player
+from ._run import Run
 from ._table import readings_type
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "create_run",
     "examine",
     "export_steps",
+    "is_run",
     "open_run",
     "readings_type",
     "sole_player",

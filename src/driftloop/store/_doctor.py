@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
+from contextlib import ExitStack
 from os import PathLike
 from typing import Literal, NamedTuple
 
-from ..errors import StoreError
-from ._run import DATABASE, Run, open_run
+from ._opening import open_run, sole_player
+from ._run import Run
 
 
 class Finding(NamedTuple):
@@ -17,6 +19,8 @@ class Finding(NamedTuple):
     what: str
     """What was found, with its name."""
     mended: bool
+    mendable: bool = True
+    """Whether a repair mends it."""
 
 
 def examine(folder: str | PathLike[str], *, repair: bool = False) -> list[Finding]:
@@ -26,31 +30,34 @@ def examine(folder: str | PathLike[str], *, repair: bool = False) -> list[Findin
         folder: The run folder.
         repair: Take out steps whose picture is lost, and all that follow from them, so that the
             next run plays them again (to the same bits); delete half-written files. Pictures that
-            no step names are told but kept.
+            no step names are told but kept, and so is every step of chains that were imported,
+            since nothing plays them again.
 
     Returns:
         What was found, empty for a sound run.
 
     Raises:
-        StoreError: There is no run, or its SQLite file cannot be opened at all.
+        StoreError: There is no run, its SQLite file cannot be opened at all, or another process
+            plays in the folder that is to be repaired.
     """
-    with open_run(folder) as run:
+    with ExitStack() as stack:
+        run = stack.enter_context(open_run(folder))
+        if repair:
+            # A scheduler counts on what is there, and on the file that it is writing.
+            stack.enter_context(sole_player(folder))
         findings = _check_database(run)
         if findings:
             return findings
-        lost = _lost_pictures(run)
-        findings += [Finding("picture", line, repair) for line in lost.values()]
-        if repair and lost:
-            _take_out(run, set(lost))
+        imported = any("imported" in study for study in run.studies())
+        mended = repair and not imported
+        lost, gaps = _lost_pictures(run), _gaps(run)
+        fix = "; import the chains again, into another folder" if imported else ""
+        findings += [Finding("picture", line + fix, mended, not imported) for line in lost.values()]
+        findings += [Finding("gap", line + fix, mended, not imported) for line in gaps.values()]
+        if mended:
+            _take_out(run, lost, gaps)
             for digest in lost:
                 run.images.path(digest).unlink(missing_ok=True)
-        gaps = _gaps(run)
-        findings += [Finding("gap", line, repair) for line in gaps.values()]
-        if repair:
-            for trajectory, step in gaps:
-                run._db.execute(
-                    "DELETE FROM steps WHERE trajectory = ? AND step > ?", (trajectory, step)
-                )
         for leftover in run.images.leftovers():
             findings.append(Finding("leftover", f"half-written file {leftover.name}", repair))
             if repair:
@@ -58,19 +65,26 @@ def examine(folder: str | PathLike[str], *, repair: bool = False) -> list[Findin
         named = set(_named_pictures(run))
         for digest in run.images.digests():
             if digest not in named:
-                findings.append(Finding("orphan", f"picture {digest[:12]} of no step", False))
+                what = f"picture {digest[:12]} of no step"
+                findings.append(Finding("orphan", what, mended=False, mendable=False))
     return findings
 
 
 def _check_database(run: Run) -> list[Finding]:
     try:
-        rows = run._db.execute("PRAGMA integrity_check").fetchall()
-    except sqlite3.Error as error:
-        raise StoreError(
-            f"{run.folder / DATABASE}: {error}; its pages are damaged: put back a copy, or play "
-            f"the study into a new folder"
-        ) from error
-    return [Finding("database", str(row[0]), False) for row in rows if row[0] != "ok"]
+        found = [str(row[0]) for row in run._db.execute("PRAGMA integrity_check")]
+    except sqlite3.DatabaseError as error:
+        found = [str(error)]
+    return [
+        Finding(
+            "database",
+            f"{what}; put back a copy, or play the study into a new folder",
+            mended=False,
+            mendable=False,
+        )
+        for what in found
+        if what != "ok"
+    ]
 
 
 def _named_pictures(run: Run) -> list[str]:
@@ -91,27 +105,26 @@ def _lost_pictures(run: Run) -> dict[str, str]:
     return lost
 
 
-def _take_out(run: Run, digests: set[str]) -> None:
-    """Delete the calls that gave these pictures, and every step from theirs on."""
+def _take_out(run: Run, digests: Iterable[str], gaps: Iterable[tuple[int, int]]) -> None:
+    """Delete every step from those on that gave these pictures, or that come after a gap.
+
+    With them go the calls that no step is left of: what is played again may be answered otherwise.
+    """
     with run._transaction() as db:
+        first = list(gaps)
         for digest in digests:
-            calls = db.execute(
-                "SELECT key FROM calls WHERE output_kind = 'image' AND output = ?", (digest,)
-            ).fetchall()
-            for (key,) in calls:
-                steps = db.execute(
-                    "SELECT trajectory, step FROM steps WHERE call = ?", (key,)
-                ).fetchall()
-                for trajectory, step in steps:
-                    db.execute(
-                        "DELETE FROM steps WHERE trajectory = ? AND step >= ?", (trajectory, step)
-                    )
-                db.execute("DELETE FROM calls WHERE key = ?", (key,))
+            first += db.execute(
+                "SELECT trajectory, step FROM steps JOIN calls ON key = call"
+                " WHERE output_kind = 'image' AND output = ?",
+                (digest,),
+            )
+        db.executemany("DELETE FROM steps WHERE trajectory = ? AND step >= ?", first)
+        db.execute("DELETE FROM calls WHERE key NOT IN (SELECT call FROM steps)")
 
 
 def _gaps(run: Run) -> dict[tuple[int, int], str]:
-    """Trajectories with a step missing in their middle, or one without its call."""
-    gaps = {}
+    """Trajectories with a step missing in their middle, or one without its call: the first each."""
+    gaps: dict[tuple[int, int], str] = {}
     rows = run._db.execute(
         "SELECT s.trajectory, s.step, c.key IS NULL FROM steps s LEFT JOIN calls c"
         " ON c.key = s.call ORDER BY s.trajectory, s.step"
@@ -119,7 +132,7 @@ def _gaps(run: Run) -> dict[tuple[int, int], str]:
     expected: dict[int, int] = {}
     for trajectory, step, bare in rows:
         want = expected.get(trajectory, 0)
-        if (step != want or bare) and (trajectory, want - 1) not in gaps:
-            gaps[(trajectory, want - 1)] = f"trajectory {trajectory} has no whole step {want}"
+        if (step != want or bare) and (trajectory, want) not in gaps:
+            gaps[(trajectory, want)] = f"trajectory {trajectory} has no whole step {want}"
         expected[trajectory] = step + 1 if step == want and not bare else want
     return gaps

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
-import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +18,12 @@ from ..errors import StoreError
 from ..seeds import digest as hash_of
 from ..steps import Batch, Content, Failure, Output, Recorded, Step, Trajectory
 from ._images import ImageFiles
-from ._schema import connect
+from ._schema import DATABASE, telling
 from ._table import steps_of, steps_table
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
-
-DATABASE = "driftloop.sqlite"
 
 
 class Run:
@@ -41,12 +40,6 @@ class Run:
         self._db = db
         self._session: int | None = None
         self._new_trajectories: list[Trajectory] = []
-        self._trajectories: dict[Trajectory, int] = {
-            Trajectory(arm, prompt, twin): id
-            for id, arm, prompt, twin in db.execute(
-                "SELECT id, arm, prompt, twin FROM trajectories"
-            )
-        }
 
     def __enter__(self) -> Run:
         return self
@@ -59,7 +52,8 @@ class Run:
         return f"Run({str(self.folder)!r}, {count} trajectories, {len(self)} steps)"
 
     def __len__(self) -> int:
-        return int(self._db.execute("SELECT count(*) FROM steps").fetchone()[0])
+        ((count,),) = self._read("SELECT count(*) FROM steps")
+        return int(count)
 
     def close(self) -> None:
         """Close the file. Everything told is on disk already."""
@@ -82,9 +76,10 @@ class Run:
             trajectory before), ``fingerprint`` (of the player) and ``call``. What is not known of
             a step that was played elsewhere is null.
         """
-        if trajectories is None:
-            return steps_table(self._db)
-        return steps_table(self._db, [self._trajectories[name] for name in trajectories])
+        with self._telling():
+            if trajectories is None:
+                return steps_table(self._db)
+            return steps_table(self._db, [self._trajectories[name] for name in trajectories])
 
     def trajectories(self) -> list[Trajectory]:
         """Every trajectory that has begun or failed, by arm, prompt and twin."""
@@ -92,7 +87,8 @@ class Run:
 
     def steps_of(self, trajectory: Trajectory) -> list[dict[str, Any]]:
         """One trajectory's steps in order, with the columns of :meth:`steps`."""
-        return steps_of(self._db, self._trajectories[trajectory])
+        with self._telling():
+            return steps_of(self._db, self._trajectories[trajectory])
 
     def image(self, digest: str) -> Image.Image:
         """A picture, exactly as the next player received it."""
@@ -115,8 +111,11 @@ class Run:
         return [{**row, "environment": json.loads(row["environment"])} for row in rows]
 
     def studies(self) -> list[dict[str, Any]]:
-        """What was asked for, oldest first: dictionaries as a study file has them."""
-        rows = self._rows("SELECT json FROM studies ORDER BY since")
+        """What was asked for, the last asked for last: dictionaries as a study file has them."""
+        rows = self._rows(
+            "SELECT s.json FROM studies s LEFT JOIN sessions n ON n.study = s.digest"
+            " GROUP BY s.digest ORDER BY max(n.id), s.since"
+        )
         return [json.loads(row["json"]) for row in rows]
 
     def failures(self, *, open_only: bool = True) -> list[dict[str, Any]]:
@@ -147,7 +146,7 @@ class Run:
     def played(self) -> Iterator[tuple[Trajectory, int, str, Content]]:
         """Every step as trajectory, index, key of its call, and outcome."""
         names = {id: trajectory for trajectory, id in self._trajectories.items()}
-        rows = self._db.execute(
+        rows = self._read(
             "SELECT s.trajectory, s.step, s.call, c.output_kind, c.output"
             " FROM steps s JOIN calls c ON c.key = s.call"
         )
@@ -156,10 +155,10 @@ class Run:
 
     def batch_size(self, model: str) -> int | None:
         """The micro-batch that a model was last played with here."""
-        row = self._db.execute(
-            "SELECT batch_size FROM players WHERE model = ? ORDER BY rowid DESC", (model,)
-        ).fetchone()
-        return int(row[0]) if row and row[0] is not None else None
+        sizes = self._read(
+            "SELECT batch_size FROM players WHERE model = ? ORDER BY rowid DESC", model
+        )
+        return next((size for (size,) in sizes), None)
 
     # --- writing -------------------------------------------------------------------------------
 
@@ -208,7 +207,7 @@ class Run:
         with self._transaction() as db:
             db.execute(
                 "INSERT INTO players VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT (fingerprint) DO UPDATE SET details = excluded.details",
+                " ON CONFLICT (fingerprint, model) DO UPDATE SET details = excluded.details",
                 (fingerprint, model, role, batch_size, json.dumps(details)),
             )
 
@@ -263,10 +262,15 @@ class Run:
             raise RuntimeError("begin() a session before recording into it")
         with self._transaction() as db:
             id = self._add_trajectory(db, trajectory)
-            for index, step in enumerate(steps):
+            # A failure is no step: those that are stored have no hole between them.
+            places = itertools.count()
+            after = itertools.count(sum(not isinstance(step.outcome, Failure) for step in steps))
+            for step in steps:
                 if isinstance(step.outcome, Failure):
-                    self._add_failure(db, id, (index, step.round), step.model, step.outcome, None)
+                    place = next(after), step.round
+                    self._add_failure(db, id, place, step.model, step.outcome, None)
                     continue
+                index = next(places)
                 # Without a seed a call is named by its place: what came out of it is its own.
                 key = hash_of("recorded", step.fingerprint, *trajectory, index).hex()
                 row = (
@@ -298,11 +302,11 @@ class Run:
         for first in range(0, len(contents), 500):
             chunk = contents[first : first + 500]
             marks = ", ".join("?" * len(chunk))
-            rows = self._db.execute(
+            rows = self._read(
                 "SELECT content, vector FROM embeddings"
                 f" WHERE encoder = ? AND content IN ({marks})",
-                (encoder, *chunk),
-            )
+                encoder, *chunk,
+            )  # fmt: skip
             for content, vector in rows:
                 found[content] = np.frombuffer(vector, dtype=np.float32)
         return found
@@ -328,7 +332,7 @@ class Run:
             return
         if outcome is not None:
             db.execute(
-                "INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (call.key, call.fingerprint, *call.input, call.seed, *outcome.reference,
                  json.dumps(outcome.readings), outcome.tokens_written, outcome.cut_text,
                  json.dumps(outcome.flags), self._session, started, seconds),
@@ -360,46 +364,32 @@ class Run:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         self._new_trajectories.clear()
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            yield self._db
-            self._db.execute("COMMIT")
-        except BaseException as error:
-            for trajectory in self._new_trajectories:
-                del self._trajectories[trajectory]
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.Error):
-                raise StoreError(f"{self.folder / DATABASE}: {error}") from error
-            raise
+        with self._telling():
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                for trajectory in self._new_trajectories:
+                    del self._trajectories[trajectory]
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @cached_property
+    def _trajectories(self) -> dict[Trajectory, int]:
+        rows = self._read("SELECT arm, prompt, twin, id FROM trajectories")
+        return {Trajectory(*name): id for *name, id in rows}
 
     def _rows(self, query: str) -> list[dict[str, Any]]:
-        cursor = self._db.execute(query)
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
+        with self._telling():
+            cursor = self._db.execute(query)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
 
+    def _read(self, query: str, *values: str) -> Iterator[tuple[Any, ...]]:
+        with self._telling():
+            yield from self._db.execute(query, values)
 
-def open_run(folder: str | os.PathLike[str]) -> Run:
-    """Open a run folder.
-
-    Raises:
-        StoreError: There is no run, or its file is foreign, damaged or too new.
-    """
-    path = Path(folder)
-    return Run(path, connect(path / DATABASE))
-
-
-def create_run(folder: str | os.PathLike[str]) -> Run:
-    """Open a run folder, making it where there is none.
-
-    Raises:
-        StoreError: The folder cannot be made or written, or holds something else.
-    """
-    path = Path(folder)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be made a run folder: {error.strerror}") from error
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise StoreError(f"{path}: the folder cannot be written; choose another with --out")
-    return Run(path, connect(path / DATABASE, create=True))
+    def _telling(self) -> contextlib.AbstractContextManager[None]:
+        return telling(self.folder / DATABASE)

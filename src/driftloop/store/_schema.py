@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import StoreError
 
+DATABASE = "driftloop.sqlite"
+"""Its name in a run folder."""
 APPLICATION_ID = 0x44524C50
 """``DRLP``: tells a run's file from any other SQLite file."""
 
@@ -95,11 +98,46 @@ def _m004_readings(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE new_calls RENAME TO calls")
 
 
+def _m005_imported_steps_in_a_row(db: sqlite3.Connection) -> None:
+    """Number the steps of imported chains as played ones are: failures between them come last."""
+    imported = "SELECT 1 FROM studies WHERE json_extract(json, '$.imported') IS NOT NULL"
+    if db.execute(imported).fetchone() is None:
+        return
+    db.execute(
+        "CREATE TABLE numbered AS SELECT trajectory, row_number()"
+        " OVER (PARTITION BY trajectory ORDER BY step) - 1, round, role, model, call, shared"
+        " FROM steps"
+    )
+    db.execute("DELETE FROM steps")
+    db.execute("INSERT INTO steps SELECT * FROM numbered")
+    db.execute("DROP TABLE numbered")
+    db.execute(
+        "UPDATE failures SET step = placed.step FROM (SELECT f.id, coalesce(s.steps, 0)"
+        " + row_number() OVER (PARTITION BY f.trajectory ORDER BY f.id) - 1 AS step FROM failures f"
+        " LEFT JOIN (SELECT trajectory, count(*) AS steps FROM steps GROUP BY trajectory) s"
+        " ON s.trajectory = f.trajectory) AS placed WHERE placed.id = failures.id"
+    )
+
+
+def _m006_names_of_players(db: sqlite3.Connection) -> None:
+    """Let players of the same weights and settings have names of their own, as an A/A control."""
+    db.execute(
+        "CREATE TABLE new_players (fingerprint TEXT NOT NULL, model TEXT NOT NULL,"
+        " role TEXT NOT NULL, batch_size INTEGER, details TEXT NOT NULL,"
+        " PRIMARY KEY (fingerprint, model))"
+    )
+    db.execute("INSERT INTO new_players SELECT * FROM players ORDER BY rowid")
+    db.execute("DROP TABLE players")
+    db.execute("ALTER TABLE new_players RENAME TO players")
+
+
 MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [
     _m001_initial,
     _m002_unknowns,
     _m003_rounds_of_failures,
     _m004_readings,
+    _m005_imported_steps_in_a_row,
+    _m006_names_of_players,
 ]
 """Applied in order; the file's ``user_version`` counts how many it has seen. Append only."""
 
@@ -151,6 +189,22 @@ def connect(path: Path, *, create: bool = False, timeout: float = 10.0) -> sqlit
         if db is not None:
             db.close()
         raise StoreError(f"{path}: cannot be opened: {error}") from error
+
+
+@contextmanager
+def telling(path: Path) -> Iterator[None]:
+    """Have errors of SQLite name a run's file, and what can be done where its pages are damaged.
+
+    Raises:
+        StoreError: Whatever SQLite says.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        # Its subclasses are a full disk, a lock, a constraint; what is damaged has none of its own.
+        damaged = type(error) is sqlite3.DatabaseError
+        fix = f"; it is damaged, see driftloop doctor {path.parent}" if damaged else ""
+        raise StoreError(f"{path}: {error}{fix}") from error
 
 
 def _check_header(path: Path) -> None:
