@@ -17,7 +17,7 @@ import hashlib
 import itertools
 import json
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -197,6 +197,27 @@ class Study(BaseModel):
     def digest(self) -> str:
         """Hash of everything the study says."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def deciding(self, undeciding: Mapping[str, Collection[str]]) -> Study:
+        """The same study without settings that decide nothing of what comes out.
+
+        Args:
+            undeciding: Their names, by model.
+        """
+
+        def left(model: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+            return {k: v for k, v in settings.items() if k not in undeciding.get(model, ())}
+
+        models = {
+            name: ModelSpec(backend=spec.backend, **left(name, spec.settings))
+            for name, spec in self.models.items()
+        }
+        arms = []
+        for arm in self.arms:
+            kept = {name: left(name, of) for name, of in arm.settings.items()}
+            kept = {name: of for name, of in kept.items() if of}
+            arms.append(arm.model_copy(update={"settings": kept}))
+        return self.model_copy(update={"models": models, "arms": arms})
 
     def conflicts(self, *earlier: Study) -> list[str]:
         """What keeps this study from going on in a run of others, one line each.

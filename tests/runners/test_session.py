@@ -187,6 +187,18 @@ def test_a_prompt_that_changed_is_told(tmp_path: Path) -> None:
         play(load_study(data), tmp_path / "1")
 
 
+def test_what_decides_nothing_may_change_in_mid_run(tmp_path: Path) -> None:
+    before = play(toy_study(), tmp_path / "1")
+    data = toy_data(rounds=6)
+    data["models"]["draw"]["device"] = ["toy:0", "toy:1"]
+    data["arms"][0]["settings"] = {"look": {"device": "toy:1"}}
+    after = play(load_study(data), tmp_path / "1")
+    assert len(after) == len(before) * 6 // 4
+    data["models"]["draw"]["variety"] = 2
+    with pytest.raises(StudyError, match=r"models\.draw has other settings"):
+        play(load_study(data), tmp_path / "1")
+
+
 def test_one_picture_under_two_names_is_not_two_prompts(tmp_path: Path) -> None:
     for name in ("a.png", "b.bmp"):
         Image.new("RGB", (5, 5), "red").save(tmp_path / name)

@@ -14,6 +14,8 @@ from ._protocols import Settings
 class OnDevices(Settings):
     """Settings of a model that computes on devices of this machine."""
 
+    # Devices of another kind compute other bits, which the player's fingerprint records.
+    UNDECIDING = frozenset({"device"})
     device: str | tuple[str, ...] = "auto"
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps`` ... A list puts a replica of the model on
     each, which play at the same time; a device that it names twice has two."""

@@ -24,6 +24,8 @@ class Settings(BaseModel):
 
     UNHURRIED: ClassVar[frozenset[str]] = frozenset({"batch_size"})
     """Names of settings that have no bearing on how long a call takes."""
+    UNDECIDING: ClassVar[frozenset[str]] = frozenset()
+    """Names of settings that have no bearing on what it answers: they may change in mid-run."""
 
     _copy: int = PrivateAttr(0)
 

@@ -19,16 +19,17 @@ FOR_CAPTIONERS = {
     "instruction", "words", "temperature", "top_p", "max_tokens", "price_1k_input",
     "price_1k_output",
 }  # fmt: skip
-UNDECIDING = {
-    "path", "batch_size", "base_url", "api_key_env", "concurrency", "timeout", "retries", "backoff",
-    "gives_up", "price_call", "price_1k_input", "price_1k_output",
-}  # fmt: skip
-"""Settings that do not decide what the model answers (path and address are its identity)."""
 
 
 class OpenAISettings(Settings):
     """Settings of a model on a server."""
 
+    UNDECIDING = frozenset(
+        {
+            "batch_size", "api_key_env", "concurrency", "timeout", "retries", "backoff", "gives_up",
+            "price_call", "price_1k_input", "price_1k_output",
+        }
+    )  # fmt: skip
     UNHURRIED = frozenset(
         {
             "batch_size", "api_key_env", "timeout", "retries", "backoff", "gives_up", "temperature",

@@ -20,7 +20,7 @@ from ..steps import Failure, Output, Role
 from . import _samples, _server, _torch
 from ._budget import caption
 from ._protocols import Located, Player
-from ._server_settings import OFFICIAL, UNDECIDING, OpenAISettings
+from ._server_settings import OFFICIAL, OpenAISettings
 from ._telling import within_words
 
 SEED_BITS = 31
@@ -116,7 +116,8 @@ class ServerPlayer:
     @property
     def fingerprint(self) -> str:
         """Hash of server, model and settings; requests know nothing of their micro-batch."""
-        decides = self.settings.model_dump(mode="json", exclude=UNDECIDING)
+        known = {"path", "base_url"}  # which are its identity
+        decides = self.settings.model_dump(mode="json", exclude={*self.settings.UNDECIDING, *known})
         return _torch.fingerprint(self.located.identity, decides)
 
     def resized(self, batch_size: int) -> ServerPlayer:

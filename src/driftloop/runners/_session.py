@@ -289,7 +289,8 @@ def _check_same_study(casting: Casting, starts: Starts, run: Run, where: str) ->
             earlier.append(Study.model_validate(data))
         except ValidationError:
             found.append(f"it cannot be played on ({data.get('title') or 'of unknown origin'})")
-    found += casting.study.conflicts(*earlier)
+    free = {seat.model: seat.settings.UNDECIDING for seat in casting.seats.values()}
+    found += casting.study.deciding(free).conflicts(*(study.deciding(free) for study in earlier))
     for prompt in run.prompts():
         content, _ = starts.get(prompt["id"], (None, None))
         if content is not None and content != (prompt["kind"], prompt["value"]):
