@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from driftloop.steps import Network, Place, Role
+from driftloop.steps import Failure, Network, Output, Place, Role
 
 ROLES = {"g": Role.GENERATOR, "c": Role.CAPTIONER, "e": Role.EDITOR, "w": Role.WRITER}
 
@@ -59,3 +59,11 @@ def test_a_role_plays_once_a_round(told: str) -> None:
 def test_whoever_opens_plays_once() -> None:
     players = [network("gc > e").at(step).player for step in range(5)]
     assert players == ["g", "c", "e", "e", "e"]
+
+
+def test_half_characters_are_replaced_and_told() -> None:
+    half = Output("a ship \ud83d", cut_text="and \ude00 more", flags=("over budget",))
+    assert (half.content, half.cut_text) == ("a ship ?", "and ? more")
+    assert half.flags == ("over budget", "half character")
+    assert Output("a ship 😀").flags == ()
+    assert Failure("no \ud83d", "line \ud83d") == Failure("no ?", "line ?")

@@ -243,6 +243,12 @@ def test_an_opening_is_a_part_of_what_an_arm_is() -> None:
     assert "opening" not in toy_study().model_dump_json(), "old studies keep their digest"
 
 
+@pytest.mark.parametrize("prompt", ["a \ud83d", {"id": "a", "text": "a \ud83d"}, {"id": "\ud83d"}])
+def test_half_a_character_in_a_prompt_is_told(prompt: Any) -> None:
+    with pytest.raises(StudyError, match=r"prompts\[1\]: .*holds half a character"):
+        toy_study(prompts=["a ship", prompt])
+
+
 def test_relative_prompt_files(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("# a comment\na cat\n\na dog\n", "utf-8")
     (tmp_path / "study.toml").write_text(BASE.replace('["a ship at sea"]', '"mine.txt"'), "utf-8")

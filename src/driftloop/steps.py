@@ -147,6 +147,15 @@ def image_digest(image: Image.Image) -> str:
     return hasher.hexdigest()
 
 
+def whole_text(text: str) -> str:
+    r"""A text that can be written as UTF-8: a lone surrogate, half a character, becomes ``?``.
+
+    >>> whole_text("a ship \ud83d")
+    'a ship ?'
+    """
+    return text.encode("utf-8", "replace").decode()
+
+
 class Reading(NamedTuple):
     """What one text encoder of a generator took of a text."""
 
@@ -170,7 +179,8 @@ class Output:
     """What a model gave for one input."""
 
     content: str | Image.Image
-    """A caption, or an RGB image exactly as the next player receives it."""
+    """A caption, or an RGB image exactly as the next player receives it. Lone surrogates of a
+    caption become question marks, with the flag ``half character``."""
     readings: tuple[Reading, ...] = ()
     """Of each text encoder of a generator; none where it does not tell."""
     tokens_written: int | None = None
@@ -179,6 +189,15 @@ class Output:
     """What a captioner wrote past its budget."""
     flags: tuple[str, ...] = ()
     """What is odd about it: ``empty``, ``flat``, ``nan``, ``filtered``, ``unfinished`` ..."""
+
+    def __post_init__(self) -> None:
+        # A server may answer with half an emoji, which no hash, file or tokenizer takes.
+        given = self.content, self.cut_text
+        whole = [whole_text(part) if isinstance(part, str) else part for part in given]
+        if (*whole,) != given:
+            object.__setattr__(self, "content", whole[0])
+            object.__setattr__(self, "cut_text", whole[1])
+            object.__setattr__(self, "flags", (*self.flags, "half character"))
 
     @cached_property
     def reference(self) -> Content:
@@ -193,7 +212,12 @@ class Failure:
     """A model could not answer; a row of its own, retried by the next run."""
 
     reason: str
+    """Lone surrogates become question marks, here and in ``trace``."""
     trace: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", whole_text(self.reason))
+        object.__setattr__(self, "trace", whole_text(self.trace))
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,19 @@ def test_what_is_refused_or_comes_late_is_no_silence(server: Server) -> None:
         player.play(["a ship"], [1])
 
 
+def test_half_an_emoji_is_told_and_played_on(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("driftloop.encoders.minilm.is_installed", lambda: False)
+    monkeypatch.setattr(server, "describe", lambda *_: "A ship \ud83d at sea.")
+    with driftloop.run(study(server), tmp_path / "run", progress=False) as run:
+        captions = [row for row in run.steps().to_pylist() if row["text"] is not None]
+        assert run.failures() == []
+    assert {row["text"] for row in captions} == {"A ship ? at sea."}
+    assert all("half character" in row["flags"] for row in captions)
+    driftloop.write_report(tmp_path / "run")
+
+
 def test_the_key_reaches_nothing(
     server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: Any
 ) -> None:

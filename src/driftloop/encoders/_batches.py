@@ -58,8 +58,3 @@ def encode_in_groups(shapes: Sequence[Shape], encode: Callable[[list[int], Shape
 def is_blank(text: str) -> bool:
     """Whether a text has nothing to read."""
     return not text.strip()
-
-
-def readable(text: str) -> str:
-    """A text that tokenizers take: halves of surrogate pairs, which captions may hold, replaced."""
-    return text.encode("utf-8", "replace").decode()

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ModelError
 from ..models._torch import import_torch, load_once, pick_device, quietly
 from ..steps import Kind
-from ._batches import ROWS, bucket, encode_in_groups, is_blank, readable
+from ._batches import ROWS, bucket, encode_in_groups, is_blank
 from ._checkpoint import Checkpoint
 from ._protocols import Matrix
 
@@ -51,7 +51,7 @@ class SentenceEncoder:
 
     def encode(self, contents: Sequence[str]) -> Matrix:
         """Encode texts; one that is blank has no vector (NaN)."""
-        texts = [readable(text) for text in contents]
+        texts = list(contents)
 
         def encode(places: list[int], length: int) -> Any:
             options = {}
@@ -76,7 +76,7 @@ class SentenceEncoder:
             return [0] * len(contents)
         with quietly():
             tokens = self._model.tokenizer(
-                [self._prompt + readable(text) for text in contents],
+                [self._prompt + text for text in contents],
                 padding=False,
                 truncation=False,
             )["input_ids"]

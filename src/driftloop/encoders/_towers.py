@@ -13,7 +13,7 @@ from ..errors import ModelError
 from ..models._files import read_json
 from ..models._torch import import_torch, load_once, pick_device, quietly
 from ..steps import Kind
-from ._batches import ROWS, bucket, encode_in_groups, is_blank, readable
+from ._batches import ROWS, bucket, encode_in_groups, is_blank
 from ._checkpoint import Checkpoint
 from ._families import FAMILIES
 from ._protocols import Matrix
@@ -160,7 +160,7 @@ class TextTower(_Tower):
             # whether it sees the padding.
             options["return_attention_mask"] = True
         with quietly():
-            return dict(self._tokenizer([readable(text) for text in texts], **options))
+            return dict(self._tokenizer(list(texts), **options))
 
     @cached_property
     def _tokenizer(self) -> Any:

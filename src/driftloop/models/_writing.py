@@ -18,12 +18,12 @@ def write_text(text: str) -> Image.Image:
     """Draw a text, with its bytes as a band of pixels below it.
 
     Args:
-        text: Any text; halves of surrogate pairs are kept too.
+        text: Any text that UTF-8 can hold.
 
     Returns:
         An RGB picture, 96 pixels wide, from which :func:`read_text` gives the very same text.
     """
-    data = text.encode("utf-8", "surrogatepass")
+    data = text.encode()
     data = MAGIC + len(data).to_bytes(HEADER, "big") + data
     rows = -(-len(data) // (SIDE * 3))
     band = np.full(rows * SIDE * 3, PAPER[0], dtype=np.uint8)
@@ -53,5 +53,5 @@ def read_text(image: Image.Image) -> str:
             start = len(MAGIC) + HEADER
             size = int.from_bytes(data[len(MAGIC) : start], "big")
             if -(-(start + size) // (SIDE * 3)) == rows:
-                return data[start : start + size].decode("utf-8", "surrogatepass")
+                return data[start : start + size].decode()
     raise ValueError("the picture holds no text: it was not drawn by a control of kind 'write'")

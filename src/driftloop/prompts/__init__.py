@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ..errors import StudyError, nearest
 from ..seeds import digest
+from ..steps import whole_text
 from ._grammar import write_candidates
 from ._maximin import Dispersion, maximin, measure
 
@@ -56,6 +57,12 @@ class Prompt(BaseModel):
     def _from_text(cls, value: Any) -> Any:
         if isinstance(value, str):
             value = {"text": value}
+        if isinstance(value, dict):
+            for key, part in value.items():
+                if isinstance(part, str) and part != whole_text(part):
+                    raise ValueError(
+                        f"{key}: {part!r} holds half a character (a lone surrogate); write it whole"
+                    )
         if isinstance(value, dict) and not value.get("id"):
             value = {**value, "id": name_prompt(str(value.get("text") or value.get("image") or ""))}
         return value

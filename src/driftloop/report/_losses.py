@@ -19,6 +19,7 @@ MEANINGS = {
     "unfinished": "the caption ended at the token limit, in mid-sentence",
     "over budget": "the caption was cut back to its word budget",
     "shortened": "the caption was cut back to what the next generator reads",
+    "half character": "the caption held half a character, which became a question mark",
 }
 """What a flag means, for those that the shipped backends set."""
 EXAMPLE_LENGTH = 160

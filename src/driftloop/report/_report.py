@@ -229,8 +229,7 @@ def _write(target: Path, page: str) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Captions may hold halves of surrogate pairs, which no file can.
-        temporary.write_text(page, encoding="utf-8", errors="replace")
+        temporary.write_text(page, encoding="utf-8")
         temporary.replace(target)
     except OSError as error:
         with suppress(OSError):

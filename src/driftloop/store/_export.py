@@ -100,7 +100,7 @@ def _cell(run: Run, digest: str | None) -> dict[str, bytes | str] | None:
 
 
 def _write_csv(table: pa.Table, path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8", errors="replace") as stream:
+    with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(table.column_names)
         for row in table.to_pylist():
