@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-RUNS = Path(__file__).parent / "runs"
+RUNS = Path(os.environ.get("TRAINING_RUNS") or Path(__file__).parent / "runs")
+"""Where checkpoints lie; another folder trains anew beside them."""
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
