@@ -38,3 +38,16 @@ def test_development_takes_all_but_video() -> None:
     assert everything != extras["all"]
     assert set(everything) <= set(extras["dev"])
     assert not any("video" in wanted for wanted in extras["dev"])
+
+
+def test_notices_ship() -> None:
+    root = Path(__file__).parents[1]
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    # A pattern that matches nothing is no error to whoever builds the wheel.
+    for pattern in project["license-files"]:
+        assert list(root.glob(pattern)), pattern
+    notice = (root / "NOTICE").read_text("utf-8")
+    assert "NOTICE" in project["license-files"]
+    for line in ("Copyright (c) Microsoft Corporation.", "2006 by Princeton University"):
+        assert line in notice
+    assert f"version: {project['version']}\n" in (root / "CITATION.cff").read_text("utf-8")
