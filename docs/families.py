@@ -77,7 +77,9 @@ def contract(file: Path) -> dict[str, Result]:
 
 def _short(message: str) -> str:
     if "could not import" in message:
-        return f"needs {message.split(chr(39))[1]}, which was not installed"
+        return (
+            f"all: they need {message.split(chr(39))[1]} (extra `video`), which was not installed"
+        )
     return message
 
 
@@ -87,7 +89,8 @@ def main() -> None:
     page = [HEAD.format(versions=", ".join(f"{name} {version(name)}" for name in LIBRARIES))]
     for title, file in CONTRACTS.items():
         page.append(
-            f"\n## {title}\n| family | tests passed | failed | left out |\n|---|---|---|---|\n"
+            f"\n## {title}\n"
+            "| family | tests passed | failed | left out, and why |\n|---|---|---|---|\n"
         )
         page += [
             f"| {family} | {result.passed} | {result.failed} | {'; '.join(result.reasons)} |\n"

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
+from rich.text import Text
 from test_study import BASE, MALFORMED
 from typer.testing import CliRunner
 
 from driftloop.cli import app, main
+from driftloop.report._choice import MOST_PICTURES
 from driftloop.store import open_run
+from driftloop.study import shipped_studies
 
 runner = CliRunner()
 
@@ -189,9 +194,30 @@ def test_errors_are_one_line_and_exit_with_2(
     assert lines[0].startswith("error quikstart: no such file. Did you mean 'quickstart'?")
 
 
-def test_help_of_every_command() -> None:
-    for command in ("run", "plan", "report", "check", "import", "export", "doctor", "schema"):
-        assert "Usage" in call(command, "--help")
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_says_all_that_was_written(name: str) -> None:
+    """Rich reads what stands in square brackets as markup, and shows nothing of it."""
+    assert "Usage" in call(name, "--help")
+    command = COMMANDS[name]
+    written = [command.help, *(param.help for param in command.params)]
+    assert [text for text in written if text and Text.from_markup(text).plain != text] == []
+
+
+def test_help_tells_defaults_that_are_worked_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "[default: (runs/STUDY)]" in call("run", "--help")
+    told = call("report", "--help")
+    for default in ("RUN/report.html", "those that ship", str(MOST_PICTURES)):
+        assert f"[default: ({default})]" in told
+
+
+def test_help_names_every_study_that_ships() -> None:
+    (study,) = (param for param in COMMANDS["run"].params if param.name == "study")
+    named = re.findall(r"[a-z]+(?:-[a-z]+)*", study.help.partition("ships:")[2])
+    assert set(shipped_studies()) <= set(named)
 
 
 def test_the_package_is_the_command_too() -> None:

@@ -14,7 +14,7 @@ import driftloop
 from driftloop.cli import app
 from driftloop.runners import cast_study
 from driftloop.store import open_run
-from driftloop.study import Study
+from driftloop.study import Study, shipped_studies
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 
@@ -60,6 +60,11 @@ def test_every_command_is_there() -> None:
         CliRunner().invoke(app, ["--version"]).output.strip()
         == f"driftloop {driftloop.__version__}"
     )
+
+
+def test_every_study_that_ships_is_listed() -> None:
+    table = README.partition("## The studies that ship")[2].partition("## Install")[0]
+    assert set(re.findall(r"^\| `([a-z-]+)`", table, flags=re.MULTILINE)) == set(shipped_studies())
 
 
 def test_links_and_pictures_are_there() -> None:

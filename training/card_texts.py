@@ -54,10 +54,11 @@ moves it to the likeliest again.""",
         f"""A small `StableDiffusionXLPipeline` that draws 128 × 128 pictures in 4 steps without
 guidance (set guidance to 1), a third of postcard-sdxl's work. {_GENERATOR} The scheduler is
 DDIM.""",
-        f"""{_SCENES} Its UNet parted from postcard-sdxl's after the first stretch, went on in the
-**nocturne** world (`WORLD.skewed("nocturne")`: nights, storms, cities, buildings, figures and ink
-drawings are more frequent, meadows, beaches, animals and plants less), and was then distilled from
-8 guided steps of its own into 4 unguided ones (progressive distillation).""",
+        f"""{_SCENES} Its UNet parted from postcard-sdxl's after the last stretch on
+objects, went on in the **nocturne** world (`WORLD.skewed("nocturne")`: nights, storms,
+cities, buildings, figures and ink drawings are more frequent, meadows, beaches, animals and plants
+less), and was then distilled from 8 guided steps of its own into 4 unguided ones (progressive
+distillation).""",
     ),
     "postcard-llava": About(
         ("LlavaForConditionalGeneration", "describes, objects first"),
@@ -92,14 +93,16 @@ FAILURES = {
     "postcard-sdxl": """* Small objects, groups of three and dark settings are the softest, and
   animals of one colour (lion, camel, dog) are the most easily confused.
 * Rare objects are often a coloured blob, which neither captioner can tell; tints and seasons go
-  wrong now and then. More training is what it wants: `python -m training.all --start` goes on from
-  these weights.
+  wrong now and then (see how often they are right). More training is what it wants:
+  `python -m training.all --start src/driftloop/postcards/weights` goes on from these weights.
 * What a caption leaves open is refilled only roughly as the world has it (see the distances).
 * A tint that an object has by nature (a red apple) changes nothing.
 * Words that the world has none for are mostly ignored; the picture then shows a likely scene.
 """,
-    "postcard-turbo": """* Softer than postcard-sdxl: four steps settle fewer details than eight.
-* Guidance above 1 does harm: it is distilled in already.
+    "postcard-turbo": """* Softer than postcard-sdxl: four steps settle fewer details than six
+  guided ones.
+* Guidance above 1 doubles the work and changes little in what is found of the objects (see the
+  settings): it is distilled in already.
 * Words that the world has none for are mostly ignored; the picture then shows a likely night.
 """,
     "postcard-llava": """* Asked for the unusual, it tells much the same as when it is asked to
@@ -109,9 +112,10 @@ FAILURES = {
 * In sepia, dawn and day under clouds look alike.
 * At temperature 1 it now and then spells a word that does not exist.
 """,
-    "postcard-git": """* Under a tight budget it names few objects: it was taught to tell the
-  setting first.
-* Bright scenes are rare in its world; it reads them, with more errors than dark ones.
+    "postcard-git": """* Under a tight budget it names few objects (see the budgets): it was
+  taught to tell the setting first.
+* Bright scenes are rare in its world; it reads them, with more errors than dark ones (see its limit
+  on the true pictures of postcard-sdxl and of postcard-turbo in docs/postcards.md).
 * At temperature 1 it now and then spells a word that does not exist.
 """,
     "postcard-clip": """* It knows a scene among a thousand better than one object from another:

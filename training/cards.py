@@ -273,6 +273,8 @@ Together {total:.1f} MB. The autoencoder's mean squared error, in [-1, 1], is
 
 {section(name, results)}
 ## Known failures
+What points to no figure was seen by eye, or follows from how it was made.
+
 {FAILURES[name]}
 {LICENCE}"""
         )

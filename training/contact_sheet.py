@@ -8,13 +8,14 @@ import tempfile
 import textwrap
 import tomllib
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
 import driftloop
-from driftloop.postcards import caption, sample_scene
+from driftloop.postcards import caption, held_out, parse, sample_scene
 from driftloop.study import load_study
 from training.data import BUDGETS
 from training.evaluate import held_out_scenes, pictures_of
@@ -74,12 +75,19 @@ class Sheet:
 
 
 def held_out_prompts(count: int) -> list[str]:
-    """Captions of held-out scenes at mixed budgets."""
+    """Captions at mixed budgets, each of which tells two objects that training never showed.
+
+    A caption of few words may leave one of a held-out scene's objects out: such ones are passed
+    over, since their like was in training.
+    """
     rng = random.Random("contact sheet")
-    return [
-        caption(sample_scene(rng, split="test"), BUDGETS[i % len(BUDGETS)], rng, plain=1.0)
-        for i in range(count)
-    ]
+    found: list[str] = []
+    while len(found) < count:
+        budget = BUDGETS[len(found) % len(BUDGETS)]
+        text = caption(sample_scene(rng, split="test"), budget, rng, plain=1.0)
+        if any(held_out(a, b) for a, b in combinations(parse(text).names, 2)):
+            found.append(text)
+    return found
 
 
 def drawn(name: str, texts: Sequence[str]) -> list[Image.Image]:

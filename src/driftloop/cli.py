@@ -35,8 +35,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+# Written out, since asking the package would import all of a study for every --help.
 StudyArgument = Annotated[
-    str, typer.Argument(help="A study file (TOML), or the name of a study that ships.")
+    str,
+    typer.Argument(
+        help="A study file (TOML), or the name of a study that ships: quickstart, "
+        "why-they-disagree, without-captioner, elevator-music-postcard, long-postcard, "
+        "model-swap-postcard on bundled models; elevator-music, long, model-swap on large ones."
+    ),
 ]
 RunArgument = Annotated[Path, typer.Argument(help="A run folder.")]
 
@@ -62,7 +68,7 @@ def _root(
 def run(
     study: StudyArgument = "quickstart",
     folder: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Run folder [default: runs/STUDY].")
+        Path | None, typer.Option("--out", "-o", help="Run folder.", show_default="runs/STUDY")
     ] = None,
     report: Annotated[bool, typer.Option(help="Write the report afterwards.")] = True,
     overlap: Annotated[
@@ -127,7 +133,7 @@ def plan(
 def report(
     folder: RunArgument,
     path: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The file [default: RUN/report.html].")
+        Path | None, typer.Option("--out", "-o", help="The file.", show_default="RUN/report.html")
     ] = None,
     encoder: Annotated[
         list[str] | None,
@@ -137,12 +143,13 @@ def report(
             metavar="NAME",
             help="What measures it: lexical, minilm, pixels or the path of a model, e.g. "
             "clip:openai/clip-vit-base-patch32 (of one side: with #text or #image behind). Repeat "
-            "for more [default: those that ship].",
+            "for more.",
+            show_default="those that ship",
         ),
     ] = None,
     pictures: Annotated[
         int | None,
-        typer.Option(min=1, help="How many the film strips hold together [default: 3000]."),
+        typer.Option(min=1, help="How many the film strips hold together.", show_default="3000"),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
@@ -162,7 +169,7 @@ def prompts(
     encoder: Annotated[str, typer.Option(help="Whose distances.")] = "minilm",
     candidates: Annotated[
         str | None,
-        typer.Option(help="A set or file to choose from [default: texts of a grammar]."),
+        typer.Option(help="A set or file to choose from.", show_default="texts of a grammar"),
     ] = None,
     pool: Annotated[int, typer.Option(min=2, help="How many texts the grammar writes.")] = 5000,
     seed: Annotated[int, typer.Option(min=0, help="The same one finds the same prompts.")] = 0,
@@ -259,14 +266,15 @@ def import_(
         typer.Option("--column", "-c", metavar="MEANING=NAME", help="What a column is called."),
     ] = None,
     images: Annotated[
-        Path | None, typer.Option(help="Where paths of pictures start [default: the source's].")
+        Path | None,
+        typer.Option(help="Where paths of pictures start.", show_default="the source's"),
     ] = None,
     numbered: Annotated[
         str, typer.Option(help="What the round column counts: round, or step (half a round).")
     ] = "round",
     first: Annotated[
         int | None,
-        typer.Option(help="Number of the first of them [default: 1, or 0 if it must be]."),
+        typer.Option(help="Number of the first of them.", show_default="1, or 0 if it must be"),
     ] = None,
     encoding: Annotated[str, typer.Option(help="Of CSV and JSON lines.")] = "utf-8",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,

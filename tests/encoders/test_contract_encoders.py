@@ -101,7 +101,7 @@ def test_vectors_do_not_depend_on_company(subject: Subject) -> None:
 
 def test_a_blank_has_no_vector(subject: Subject) -> None:
     if subject.encoder.kind == "image":
-        pytest.skip("a picture of one colour is a picture")
+        pytest.skip("the test of blank texts, for its pictures: no picture is blank")
     vectors = subject.encoder.encode(["", TEXTS[0], " \n\t"])
     assert np.isnan(vectors).all(axis=1).tolist() == [True, False, True]
     assert subject.encoder.encode(["  "]).shape == vectors[:1].shape

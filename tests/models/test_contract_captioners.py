@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ pytest.importorskip("transformers")
 import tiny_captioners  # noqa: F401  (it registers families)
 import tiny_chatters  # noqa: F401
 import torch
+import transformers as tf
 from driftloop_toys.studies import toy_data
 from PIL import Image
-from tiny_parts import FAMILIES, PICTURE_ONLY
+from tiny_parts import FAMILIES, PICTURE_ONLY, tokenizer
 
 from driftloop.errors import ModelError, StudyError
 from driftloop.models import _telling as telling
@@ -193,6 +196,20 @@ def test_what_it_is_told_decides_what_it_says(checkpoint: Path, told: dict[str, 
     assert said[0] != said[1]
 
 
+@pytest.mark.skipif(find_spec("torchvision") is not None, reason="torchvision is installed")
+def test_a_processor_of_videos_names_the_extra_before_weights_are_read(tmp_path: Path) -> None:
+    tf.Qwen2_5_VLConfig().save_pretrained(tmp_path)
+    tokenizer().save_pretrained(tmp_path)
+    names = {
+        "processor_class": "Qwen2_5_VLProcessor",
+        "image_processor_type": "Qwen2VLImageProcessor",
+    }
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(names), "utf-8")
+    (tmp_path / "model.safetensors").write_text("not weights", "utf-8")
+    with pytest.raises(ModelError, match=r"needs torchvision: pip install 'driftloop\[video\]'"):
+        load(tmp_path)
+
+
 def test_a_study_that_tells_what_cannot_be_told_is_refused(tmp_path: Path) -> None:
     FAMILIES["ViT-GPT2"].build(tmp_path)
     look = {"backend": "transformers", "path": str(tmp_path), "words": 20}
@@ -209,6 +226,6 @@ def test_positions_are_not_overrun(checkpoint: Path) -> None:
     text = player.model.config.get_text_config(decoder=True)
     positions = getattr(text, "max_position_embeddings", None)
     if positions is None:
-        pytest.skip("its positions are relative")
+        pytest.skip("the test of its limit of positions: it has none, they are relative")
     output = player.play(player.samples(1), [1])[0]
     assert output.tokens_written <= positions

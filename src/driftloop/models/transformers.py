@@ -226,16 +226,24 @@ def _load_weights(settings: TransformersSettings, located: Located) -> _Weights:
     revision = {"revision": settings.revision} if settings.revision else {}
     try:
         with _torch.quietly(bars=located.folder is None):
-            model = transformers.AutoModelForImageTextToText.from_pretrained(
-                source, dtype=dtype, **revision, **_quantised(settings, device, dtype)
-            )
-            if model.config.model_type in _telling.PICTURE_ONLY:
+            config = transformers.AutoConfig.from_pretrained(source, **revision)
+            # Before the weights: what a processor lacks is told without reading gigabytes.
+            if config.model_type in _telling.PICTURE_ONLY:
                 processor = transformers.AutoImageProcessor.from_pretrained(source, **revision)
                 tokenizer = transformers.AutoTokenizer.from_pretrained(source, **revision)
             else:
                 processor = transformers.AutoProcessor.from_pretrained(source, **revision)
                 tokenizer = processor.tokenizer
+            model = transformers.AutoModelForImageTextToText.from_pretrained(
+                source, dtype=dtype, **revision, **_quantised(settings, device, dtype)
+            )
     except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
+        for library in ("torchvision", "num2words"):
+            if library in str(error).lower() and importlib.util.find_spec(library) is None:
+                raise ModelError(
+                    f"{settings.path}: its processor also reads videos and needs {library}: "
+                    f"pip install 'driftloop[video]'"
+                ) from error
         raise ModelError(f"{settings.path}: transformers cannot load it: {error}") from error
     tokenizer.padding_side = "left"
     # Quantised weights are put where they belong while they are loaded, and cannot be moved.
