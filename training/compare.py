@@ -55,7 +55,7 @@ def pairs(before: Any, after: Any, path: tuple[str, ...] = ()) -> Iterator[Pair]
 def lines(chosen: list[Pair]) -> str:
     """A table of figures side by side."""
     rows = []
-    for pair in sorted(chosen):
+    for pair in sorted(chosen, key=lambda pair: pair.name):
         gain, half = (100 * x for x in pair.difference)
         mark = ("**better**" if gain > 0 else "**worse**") if pair.differs else ""
         rows.append(

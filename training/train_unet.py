@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument(
         "--compile",
         action="store_true",
-        help="compile the network: a minute and a C++ compiler, then a step takes a tenth less",
+        help="compile the network: takes a minute and a C++ compiler; steps may get shorter",
     )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

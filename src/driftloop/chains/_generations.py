@@ -18,7 +18,7 @@ from ._pictures import SUFFIXES, Pictures
 from ._rows import (
     MAX_TEXT,
     Account,
-    BadCell,
+    BadCellError,
     Numbered,
     Place,
     Row,
@@ -98,7 +98,7 @@ class GenerationsReader:
             place = Place(file.relative_to(self.source).as_posix(), None)
             try:
                 digest = self.pictures.from_path(place.file)
-            except BadCell as reason:
+            except BadCellError as reason:
                 self.account.reject(place, str(reason), "", "picture")
                 continue
             row = self._row(place, arm, number, file.name, image=digest)
@@ -115,10 +115,10 @@ class GenerationsReader:
             item = stem.stem if stem.suffix.lower() in SUFFIXES else stem.name
             name = clean_name(item, "filename")
             if name is None:
-                raise BadCell("the filename is missing")
+                raise BadCellError("the filename is missing")
             if text is not None:
                 text = clean_text(text, "caption")
-        except BadCell as reason:
+        except BadCellError as reason:
             self.account.reject(place, str(reason), f"{file}: {text or ''}")
             return None
         # The same item starts from its caption in one arm and from its picture in the other.

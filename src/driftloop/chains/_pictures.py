@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from PIL import Image, UnidentifiedImageError
 
 from ..steps import image_digest
-from ._rows import BadCell
+from ._rows import BadCellError
 
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 100_000_000
@@ -44,30 +44,32 @@ class Pictures:
         """Read the picture at a path as a source names it; its digest.
 
         Raises:
-            BadCell: It leads out of the folder, or is no picture that can be read.
+            BadCellError: It leads out of the folder, or is no picture that can be read.
         """
         path = self._confined(name)
         if path not in self._by_path:
             try:
                 if not stat.S_ISREG(path.stat().st_mode):
-                    raise BadCell(f"the picture is no file: {name}")
+                    raise BadCellError(f"the picture is no file: {name}")
                 if path.stat().st_size > MAX_BYTES:
-                    raise BadCell(f"the picture's file has more than {MAX_BYTES:,} bytes: {name}")
+                    raise BadCellError(
+                        f"the picture's file has more than {MAX_BYTES:,} bytes: {name}"
+                    )
                 self._by_path[path] = self.from_bytes(path.read_bytes())
             except FileNotFoundError:
-                raise BadCell(f"the picture is not there: {name}") from None
+                raise BadCellError(f"the picture is not there: {name}") from None
             except OSError as error:
-                raise BadCell(f"the picture cannot be read: {error}") from None
+                raise BadCellError(f"the picture cannot be read: {error}") from None
         return self._by_path[path]
 
     def from_bytes(self, data: bytes) -> str:
         """Read a picture's file from memory; its digest.
 
         Raises:
-            BadCell: It is no picture that can be read.
+            BadCellError: It is no picture that can be read.
         """
         if len(data) > MAX_BYTES:
-            raise BadCell(f"the picture's file has more than {MAX_BYTES:,} bytes")
+            raise BadCellError(f"the picture's file has more than {MAX_BYTES:,} bytes")
         Image.init()
         allowed = [name for name in FORMATS if name in Image.OPEN]
         try:
@@ -76,18 +78,18 @@ class Pictures:
                 with Image.open(io.BytesIO(data), formats=allowed) as file:
                     # The size stands in the header: a bomb is told before it is unpacked.
                     if file.width * file.height > MAX_PIXELS:
-                        raise BadCell(
+                        raise BadCellError(
                             f"the picture is too large: {file.width} by {file.height} pixels"
                         )
                     image = file.convert("RGB")
-        except BadCell:
+        except BadCellError:
             raise
         except UnidentifiedImageError:
-            raise BadCell(f"the picture is none of {', '.join(FORMATS)}") from None
+            raise BadCellError(f"the picture is none of {', '.join(FORMATS)}") from None
         except Image.DecompressionBombError as error:
-            raise BadCell(f"the picture is too large: {error}") from None
+            raise BadCellError(f"the picture is too large: {error}") from None
         except (OSError, ValueError, SyntaxError, EOFError) as error:
-            raise BadCell(f"the picture is damaged: {error}") from None
+            raise BadCellError(f"the picture is damaged: {error}") from None
         digest = image_digest(image)
         self._held[digest] = image
         pixels = sum(held.width * held.height for held in self._held.values())
@@ -103,18 +105,18 @@ class Pictures:
 
     def _confined(self, name: str) -> Path:
         if "\0" in name or len(name) > 4096:
-            raise BadCell("the picture's path is none")
+            raise BadCellError("the picture's path is none")
         if "://" in name:
-            raise BadCell(f"the picture is at an address, and nothing is fetched: {name}")
+            raise BadCellError(f"the picture is at an address, and nothing is fetched: {name}")
         windows, posix = PureWindowsPath(name), PurePosixPath(name)
         if posix.is_absolute() or windows.drive or windows.root:
-            raise BadCell(f"the picture's path is absolute: {name}")
+            raise BadCellError(f"the picture's path is absolute: {name}")
         if ".." in posix.parts or ".." in windows.parts:
-            raise BadCell(f"the picture's path leads out of the source's folder: {name}")
+            raise BadCellError(f"the picture's path leads out of the source's folder: {name}")
         try:
             path = (self.base / name).resolve()
         except (OSError, RuntimeError) as error:
-            raise BadCell(f"the picture's path cannot be followed: {error}") from None
+            raise BadCellError(f"the picture's path cannot be followed: {error}") from None
         if not path.is_relative_to(self.base):
-            raise BadCell(f"the picture's path leads out of the source's folder: {name}")
+            raise BadCellError(f"the picture's path leads out of the source's folder: {name}")
         return path

@@ -70,7 +70,7 @@ class Reject(NamedTuple):
     """Its beginning, to find it by."""
 
 
-class BadCell(ValueError):  # noqa: N818  (it is what the cell is, as the account says)
+class BadCellError(ValueError):
     """A cell that cannot be used; the message is the reason."""
 
 
@@ -140,19 +140,21 @@ def whole_number(cell: str, what: str) -> int:
             raise ValueError
         return int(text)
     except ValueError:
-        raise BadCell(f"the {what} is not a whole number: {cell.strip()[:40]!r}") from None
+        raise BadCellError(f"the {what} is not a whole number: {cell.strip()[:40]!r}") from None
 
 
 def clean_text(value: str, what: str) -> str:
     """Check a text's length, and that a file can hold it."""
     if len(value) > MAX_TEXT:
-        raise BadCell(f"the {what} is too long: {len(value):,} characters of at most {MAX_TEXT:,}")
+        raise BadCellError(
+            f"the {what} is too long: {len(value):,} characters of at most {MAX_TEXT:,}"
+        )
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        raise BadCell(f"the {what} holds half a character (a lone surrogate)") from None
+        raise BadCellError(f"the {what} holds half a character (a lone surrogate)") from None
     if "\0" in value:
-        raise BadCell(f"the {what} holds a NUL character: the file is binary or damaged")
+        raise BadCellError(f"the {what} holds a NUL character: the file is binary or damaged")
     return value
 
 
@@ -160,5 +162,5 @@ def clean_name(value: str, what: str) -> str | None:
     """Check a name of an arm, a prompt, a twin or a model; None where it is blank."""
     name = " ".join(value.split())
     if len(name) > MAX_NAME:
-        raise BadCell(f"the {what} is too long for a name: {len(name):,} characters")
+        raise BadCellError(f"the {what} is too long for a name: {len(name):,} characters")
     return clean_text(name, what) or None

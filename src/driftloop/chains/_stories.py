@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ._rows import Account, BadCell, Numbered, Place, Row, clean_name, clean_text
+from ._rows import Account, BadCellError, Numbered, Place, Row, clean_name, clean_text
 
 NAME = re.compile(r"output\d*\.json")
 MAX_FILE = 100_000_000
@@ -41,38 +41,38 @@ class StoriesReader:
             place = Place(file.relative_to(self.source).as_posix(), None)
             try:
                 texts = _texts(file)
-            except BadCell as reason:
+            except BadCellError as reason:
                 self.account.reject(place, str(reason), "", "file")
                 continue
             *arm, prompt, twin = ["", "", *place.file.split("/")[:-1]][-4:]
             for number, text in enumerate(texts):
                 try:
                     if not isinstance(text, str):
-                        raise BadCell(f"generation {number} is no text")
+                        raise BadCellError(f"generation {number} is no text")
                     yield Row(
                         place, number, text=clean_text(text, "text"),
                         arm=clean_name("/".join(filter(None, arm)), "arm"),
                         trajectory=place.file,
                         prompt_id=clean_name(prompt, "prompt"), twin=clean_name(twin, "twin"),
                     )  # fmt: skip
-                except BadCell as reason:
+                except BadCellError as reason:
                     self.account.reject(place, str(reason), str(text))
 
 
 def _texts(file: Path) -> list[object]:
     if file.is_symlink():
-        raise BadCell("the file is a link, which may lead anywhere")
+        raise BadCellError("the file is a link, which may lead anywhere")
     try:
         if file.stat().st_size > MAX_FILE:
-            raise BadCell(f"the file has more than {MAX_FILE:,} bytes")
+            raise BadCellError(f"the file has more than {MAX_FILE:,} bytes")
         data = json.loads(file.read_bytes())
     except (ValueError, RecursionError, OSError) as error:
-        raise BadCell(f"the file is no JSON: {error}") from None
+        raise BadCellError(f"the file is no JSON: {error}") from None
     if not isinstance(data, dict) or not isinstance(data.get("stories"), list):
-        raise BadCell("the file has no list 'stories'")
+        raise BadCellError("the file has no list 'stories'")
     stories = data["stories"]
     if not all(isinstance(story, list) and len(story) == 1 for story in stories):
-        raise BadCell("the file is no chain: a generation has more than one text, or none")
+        raise BadCellError("the file is no chain: a generation has more than one text, or none")
     return [data.get("initial_story"), *(story[0] for story in stories)]
 
 

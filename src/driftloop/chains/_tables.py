@@ -16,7 +16,7 @@ from ._rows import (
     MAX_ROUND,
     MAX_TEXT,
     Account,
-    BadCell,
+    BadCellError,
     Numbered,
     Place,
     Row,
@@ -188,14 +188,14 @@ class TableReader:
         shown = ", ".join(f"{m}={str(cell)[:60]}" for m, cell in found.items() if m != "image")
         try:
             if "round" not in found:
-                raise BadCell("the round is missing")
+                raise BadCellError("the round is missing")
             number = whole_number(_scalar(found["round"], "round"), "round")
             if not 0 <= number <= MAX_ROUND:
-                raise BadCell(f"the round is out of range: {number} of 0 to {MAX_ROUND:,}")
+                raise BadCellError(f"the round is out of range: {number} of 0 to {MAX_ROUND:,}")
             texts = {m: clean_text(_scalar(found[m], m), m) for m in TEXTS if m in found}
             names = {m: clean_name(_scalar(found[m], m), m) for m in NAMES if m in found}
             seeds = {m: _seed(found[m], m) for m in SEEDS if m in found}
-        except BadCell as reason:
+        except BadCellError as reason:
             self.account.reject(place, str(reason), shown)
             return None
         image = self._picture(place, found.get("image"), shown)
@@ -232,8 +232,8 @@ class TableReader:
                 return self.pictures.from_bytes(cell)
             if isinstance(cell, str) and cell.strip():
                 return self.pictures.from_path(cell.strip())
-            raise BadCell("the picture is neither a path nor the bytes of a file")
-        except BadCell as reason:
+            raise BadCellError("the picture is neither a path nor the bytes of a file")
+        except BadCellError as reason:
             self.account.reject(place, str(reason), shown, "picture")
             return None
 
@@ -263,12 +263,12 @@ def _scalar(cell: Any, what: str) -> str:
     if isinstance(cell, str):
         return cell
     if isinstance(cell, bool) or not isinstance(cell, int | float):
-        raise BadCell(f"the {what} is neither a text nor a number: {type(cell).__name__}")
+        raise BadCellError(f"the {what} is neither a text nor a number: {type(cell).__name__}")
     return str(cell)
 
 
 def _seed(cell: Any, what: str) -> int:
     seed = whole_number(_scalar(cell, what), what)
     if not -(2**63) <= seed < 2**63:
-        raise BadCell(f"the {what} does not fit 64 bits: {seed}")
+        raise BadCellError(f"the {what} does not fit 64 bits: {seed}")
     return seed

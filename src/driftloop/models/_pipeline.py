@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -101,8 +102,7 @@ def check_task(task: Task, pipeline: str, path: str) -> None:
     if task == "text-to-image":
         return  # Said by what loads it.
     try:
-        import transformers  # noqa: F401  (it has to be there to be quieted)
-
+        import_module("transformers")  # It has to be there to be quieted.
         with _torch.quietly():
             _class_for(task, pipeline)
     except ImportError:
@@ -163,8 +163,8 @@ def load(settings: DiffusersSettings, located: Located) -> Loaded:
     """Load a pipeline into main memory, with its LoRA, offloaded and compiled as wished."""
     torch = _torch.import_torch()
     try:
-        import diffusers  # noqa: F401  (to say what to install, if not)
-        import transformers  # noqa: F401  (pipelines import it; it has to be there to be quieted)
+        import_module("diffusers")
+        import_module("transformers")  # Pipelines import it; it has to be there to be quieted.
     except ImportError as error:
         raise ModelError("diffusers is not installed: pip install 'driftloop[all]'") from error
     device = _torch.pick_device(settings.place)
@@ -217,7 +217,7 @@ def _fuse_lora(pipeline: Any, settings: DiffusersSettings) -> None:
     if not hasattr(pipeline, "load_lora_weights"):
         raise ModelError(f"{settings.path}: {type(pipeline).__name__} takes no LoRA")
     try:
-        import peft  # noqa: F401  (diffusers imports it; without it the error would be its own)
+        import_module("peft")  # Diffusers imports it; without it the error would be its own.
     except ImportError as error:
         raise ModelError("a LoRA needs peft: pip install 'driftloop[lora]'") from error
     try:

@@ -32,7 +32,7 @@ LARGEST = 256 * 2**20
 """Bytes of a picture that is fetched by its address."""
 
 
-class Garbage(Exception):  # noqa: N818  (it is what came, not what went wrong)
+class GarbageError(Exception):
     """An answer that is none: not the published shape, or a picture that cannot be read."""
 
 
@@ -73,7 +73,7 @@ class Patience(NamedTuple):
         for attempt in range(self.retries + 1):
             try:
                 answer = call()
-            except (openai.OpenAIError, Garbage, ValueError) as error:
+            except (openai.OpenAIError, GarbageError, ValueError) as error:
                 reason = self.told(error, attempt + 1)
                 if not is_passing(error):
                     self.silence.ends()
@@ -139,43 +139,43 @@ def decode_picture(data: str) -> Image.Image:
     """Read a picture from base64, with or without ``data:image/png;base64,`` before it.
 
     Raises:
-        Garbage: It is no picture, or half of one.
+        GarbageError: It is no picture, or half of one.
     """
     try:
         return open_picture(base64.b64decode(data.rpartition(",")[2], validate=True))
     except (binascii.Error, ValueError) as error:
-        raise Garbage(f"a picture that is not base64: {error}") from error
+        raise GarbageError(f"a picture that is not base64: {error}") from error
 
 
 def open_picture(data: bytes) -> Image.Image:
     """Read a picture's file.
 
     Raises:
-        Garbage: It is no picture, or half of one.
+        GarbageError: It is no picture, or half of one.
     """
     try:
         with Image.open(io.BytesIO(data)) as file:
             return file.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise Garbage(f"a picture that cannot be read: {error}") from error
+        raise GarbageError(f"a picture that cannot be read: {error}") from error
 
 
 def fetch_picture(url: str, base: str, timeout: float) -> Image.Image:
     """Fetch a picture by its address, without the key, as it may lie on another's server.
 
     Raises:
-        Garbage: It cannot be had, or is no picture.
+        GarbageError: It cannot be had, or is no picture.
     """
     if url.startswith("data:"):
         return decode_picture(url)
     address = urljoin(base, url)
     if urlsplit(address).scheme not in {"http", "https"}:
-        raise Garbage("a picture's address that is not http")
+        raise GarbageError("a picture's address that is not http")
     try:
         with urllib.request.urlopen(address, timeout=timeout) as answer:
             data = answer.read(LARGEST)
     except (OSError, ValueError, urllib.error.URLError) as error:
-        raise Garbage(f"a picture that cannot be fetched: {error}") from error
+        raise GarbageError(f"a picture that cannot be fetched: {error}") from error
     return open_picture(data)
 
 
@@ -190,14 +190,14 @@ def plain(found: Any) -> dict[str, Any]:
     """An answer as plain data, whatever of its published shape it has.
 
     Raises:
-        Garbage: It has none.
+        GarbageError: It has none.
     """
     try:
         data = found.model_dump(warnings=False)
     except Exception as error:
-        raise Garbage("an answer that is no JSON object") from error
+        raise GarbageError("an answer that is no JSON object") from error
     if not isinstance(data, dict):
-        raise Garbage("an answer that is no JSON object")
+        raise GarbageError("an answer that is no JSON object")
     result: dict[str, Any] = json.loads(json.dumps(data, default=str))
     return result
 

@@ -175,7 +175,7 @@ class ServerPlayer:
             url = str(answer["url"])
             picture = _server.fetch_picture(url, settings.base_url, settings.timeout)
         else:
-            raise _server.Garbage("an answer without a picture")
+            raise _server.GarbageError("an answer without a picture")
         odd = {
             "flat": _samples.is_flat(picture),
             "empty prompt": not text.strip(),
@@ -202,7 +202,7 @@ class ServerPlayer:
         text = message.get("content") if isinstance(message, dict) else None
         ending = answer.get("finish_reason")
         if not isinstance(text, str) and ending != "content_filter":
-            raise _server.Garbage("an answer without a text")
+            raise _server.GarbageError("an answer without a text")
         read, written = (_tokens(data, name) for name in ("prompt_tokens", "completion_tokens"))
         self.usage.add(read or 0, written or 0)
         output = caption(
@@ -237,7 +237,7 @@ class ServerPlayer:
 def _first(data: dict[str, Any], name: str) -> dict[str, Any]:
     found = data.get(name)
     if not isinstance(found, list) or not found or not isinstance(found[0], dict):
-        raise _server.Garbage(f"an answer without {name}")
+        raise _server.GarbageError(f"an answer without {name}")
     return found[0]
 
 

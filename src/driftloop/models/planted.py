@@ -226,9 +226,17 @@ def read_tiles(image: Image.Image) -> Slots:
         raise ValueError(f"not a picture of the planted world: {image.width} × {image.height}")
     places = [(x * TILE + TILE // 2, y * TILE + TILE // 2) for y in range(3) for x in range(3)]
     try:
-        return tuple(_COLOURS[image.getpixel(place)] for place in places)  # type: ignore[index]  # any mode
+        return tuple(_COLOURS[_pixel(image, place)] for place in places)
     except KeyError as error:
         raise ValueError(f"not a picture of the planted world: no word is {error}") from None
+
+
+def _pixel(image: Image.Image, place: tuple[int, int]) -> tuple[int, int, int]:
+    levels = image.getpixel(place)
+    if not isinstance(levels, tuple) or len(levels) != 3:
+        raise KeyError(levels)
+    red, green, blue = levels
+    return red, green, blue
 
 
 def colour(word: int) -> tuple[int, int, int]:

@@ -182,8 +182,9 @@ def _done(casting: Casting, run: Run) -> int:
     prompts = {prompt.id for prompt in study.prompts}
     lengths = {arm: network.steps(study.rounds) for arm, network in casting.networks.items()}
     return sum(
-        index < lengths.get(name.arm, 0) and name.prompt in prompts and name.twin < study.twins
-        for name, index, *_ in run.played()
+        min(count, lengths.get(name.arm, 0))
+        for name, count in run.lengths().items()
+        if name.prompt in prompts and name.twin < study.twins
     )
 
 

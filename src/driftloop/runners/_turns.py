@@ -71,7 +71,8 @@ class Turns:
 
     def enter(self, player: Player) -> None:
         """Bring a player's weights onto its device, the others' out of it where turns are taken."""
-        weights: Weights = player.weights  # type: ignore[attr-defined]  # those that compute
+        computes: Any = player
+        weights: Weights = computes.weights
         if self.taken(_device(player)):
             self._make_room(player)
         try:
@@ -110,7 +111,8 @@ class InTurn(Around):
     @property
     def within(self) -> Any:
         """As that of the player inside; missing where that one cannot be told."""
-        told = self.player.within  # type: ignore[attr-defined]  # or it has none
+        inner: Any = self.player
+        told = inner.within
         return lambda words: InTurn(told(words), self.turns)
 
     def play(self, inputs: Sequence[Any], seeds: Sequence[int]) -> list[Output | Failure]:

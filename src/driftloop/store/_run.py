@@ -85,6 +85,11 @@ class Run:
         """Every trajectory that has begun or failed, by arm, prompt and twin."""
         return sorted(self._trajectories)
 
+    def lengths(self) -> dict[Trajectory, int]:
+        """How many steps there are of every trajectory that has begun."""
+        counts = dict(self._read("SELECT trajectory, COUNT(*) FROM steps GROUP BY trajectory"))
+        return {name: counts[id] for name, id in self._trajectories.items() if id in counts}
+
     def steps_of(self, trajectory: Trajectory) -> list[dict[str, Any]]:
         """One trajectory's steps in order, with the columns of :meth:`steps`."""
         with self._telling():
