@@ -171,6 +171,28 @@ def test_a_verdicts_p_is_that_of_its_weaker_answer() -> None:
     assert verdict(late, falls=late.contraction.value - 0.02).p > found.p
 
 
+def test_a_first_round_of_another_register_is_not_contraction() -> None:
+    # Nothing moves after round 1, whose states were made from prompts that are far apart.
+    x, prompts = still(4)
+    x = unit(shuffled(4, x) + 2.0)
+    x[:, 0] = unit(np.eye(x.shape[2], dtype=np.float32)[prompts] + 0.2 * x[:, 0])
+    assert verdict(separation(x, prompts, resamples=300).late).kind == "collapses"
+    own = separation(x, prompts, since=1, resamples=300)
+    assert verdict(own.late).kind == "wanders"
+    assert own.contraction.mean[0] < -1
+    assert own.contraction.mean[1] == 0
+
+
+@pytest.mark.parametrize(("rounds", "known"), [(1, False), (2, False), (3, False), (4, True)])
+def test_contraction_is_not_measured_from_a_late_round(rounds: int, known: bool) -> None:
+    x, prompts = still(5)
+    late = separation(x[:, :rounds], prompts, since=1, resamples=50).late
+    assert np.isfinite(late.strangers.value)
+    assert np.isfinite(late.contraction.value) == known
+    assert np.isfinite(late.contraction.low) == known
+    assert known or verdict(late).kind == "undecided"
+
+
 def test_captions_that_are_all_the_same_have_collapsed() -> None:
     x = np.tile(unit(np.ones(8, dtype=np.float32)), (12, 6, 1))
     found = verdict(separation(x, np.repeat(np.arange(6), 2)).late)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
-from worlds import make_run
+from worlds import PLACES, SKIES, THINGS, draw, make_run
 
 import driftloop
 from driftloop.encoders import embed, get_encoder
@@ -20,6 +21,7 @@ from driftloop.report import write_report
 from driftloop.report._assess import _states
 from driftloop.report._choice import choose
 from driftloop.report._conditions import Cell, make_factorial, measure_conditions, styles
+from driftloop.report._endings import measure_ending
 from driftloop.report._factors import find_factors, ordered
 from driftloop.report._fidelity import measure_objects
 from driftloop.report._gather import Material, Start, Track, gather
@@ -111,7 +113,8 @@ def test_the_table_of_conditions_says_what_was_planted(run: Run, material: Mater
             contents = {state for track in tracks for state in track.states(encoder.kind)}
             vectors = embed(run, encoder, sorted(filter(None, contents)))
             x, from_start = _states(material, tracks, encoder.kind, vectors)
-            cells |= measure_conditions(material, arm, x, from_start)
+            since = material.since(arm, encoder.kind)
+            cells |= measure_conditions(material, arm, x, since, from_start)
         seen.append((encoder.family, encoder.title, cells))
     found = make_factorial(material, find_factors(material), seen, {})
     assert found is not None
@@ -285,6 +288,36 @@ def test_a_loop_that_ends_in_its_generators_world_is_told_so(
     assert "Late captions cannot be told from captions of the world that generator draw" in page
     assert "one family of encoders only (lexical)" in page
     assert "objects of the prompt still named" in page
+
+
+@pytest.mark.parametrize("opens", ["text", "image"])
+def test_what_prompts_look_like_is_no_contraction(tmp_path: Path, opens: str) -> None:
+    # Prompts name everything or nothing; captions have nothing to do with what they are made from.
+    full = "a ship, the moon, a tree, a house and a cat on the {} at {}"
+    texts = [full.format(*pair) for pair in itertools.product(PLACES, SKIES)]
+    rng = random.Random(0)
+    prompts = texts if opens == "text" else [draw(text, rng) for text in texts]
+
+    def write(rng: random.Random, previous: str, round: int) -> str:
+        return f"A {rng.choice([*THINGS])} on the {rng.choice(['sea', 'meadow'])} at noon."
+
+    with make_run(tmp_path / "run", prompts=prompts, rounds=8, write=write) as run:
+        material = gather(run)
+        encoder = get_encoder("pixels")
+        pictures = [p for track in material.tracks for p in track.states("image")]
+        starts = [start.value for start in material.starts.values() if start.kind == "image"]
+        vectors = embed(run, encoder, [*starts, *pictures])
+    own = {kind: material.since("autonomous", kind) for kind in ("text", "image")}
+    assert own == ({"text": 0, "image": 1} if opens == "text" else {"text": 1, "image": 0})
+    x = _states(material, material.tracks, "image", vectors)[0][:, 1:]
+    found = measure_ending(material.tracks, x, own["image"])
+    assert found is not None
+    assert found.verdict.falls is False
+    if opens == "text":
+        # Measured from the pictures of the prompts they would have come closer.
+        blind = measure_ending(material.tracks, x)
+        assert blind is not None
+        assert blind.verdict.falls is True
 
 
 def _told(prompts: list[str], captions: list[list[str]]) -> Material:

@@ -57,6 +57,7 @@ class Late(NamedTuple):
     twins: Estimate
     memory: Estimate
     contraction: Estimate
+    """NaN where the round it is measured from is not before the late ones."""
     separation: Estimate
     """(S - W) / S: the share of the distance between strangers that twins do not have. It is at
     most the memory, and well defined where every step is noise and the memory is not."""
@@ -73,7 +74,7 @@ class Separation(NamedTuple):
     memory: Curve
     """M(t): 1 where twins coincide but for noise, 0 where the prompt is forgotten."""
     contraction: Curve
-    """C(t): by how much strangers have come closer since the first round."""
+    """C(t): by how much strangers have come closer than they were in the round ``since``."""
     noise: Estimate
     """N: what the dice alone do in a round."""
     late: Late
@@ -164,14 +165,21 @@ def twin_distances(x: Floats, prompts: Labels) -> Floats:
 
 
 def separation(
-    x: Floats, prompts: Labels, *, late: float = LATE, resamples: int = RESAMPLES, seed: int = 0
+    x: Floats,
+    prompts: Labels,
+    *,
+    since: int = 0,
+    late: float = LATE,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Separation:
     r"""Strangers, twins, memory and contraction of one arm, with intervals over prompts.
 
     * :math:`S(t) = \mathrm{mean}_{p \ne q}\, d(x(p, a, t), x(q, b, t))`, prompts weighing the same;
     * :math:`W(t) = \mathrm{mean}_p\, \mathrm{mean}_{a \ne b}\, d(x(p, a, t), x(p, b, t))`;
     * :math:`N` from :func:`noise_floor`;
-    * memory :math:`M(t) = (S - W) / (S - N)`, contraction :math:`C(t) = 1 - S(t) / S(1)`.
+    * memory :math:`M(t) = (S - W) / (S - N)`, contraction
+      :math:`C(t) = 1 - S(t) / S(t_0)`, where :math:`t_0` is ``since``.
 
     Memory is a share of variance: between prompts, of all that is not dice (an intraclass
     correlation corrected for the noise of one look). It is NaN where strangers are no further apart
@@ -187,6 +195,10 @@ def separation(
     Args:
         x: ``(trajectories, rounds, d)`` unit vectors, NaN where there is no state. Round 1 first.
         prompts: ``(trajectories,)`` labels.
+        since: The round (from 0) that contraction is measured from: the first whose states were
+            made from what a model had made. One made from a prompt (round 1's picture, where the
+            loop starts with a text) is in the prompt's register and differs from all later ones
+            by that alone.
         late: Share of the rounds, from the end, that ``late`` and the noise floor are taken over.
         resamples: Bootstrap resamples of prompts.
         seed: Of the resampling.
@@ -211,7 +223,12 @@ def separation(
     states = [group_means(x[:, t], prompts) for t in range(rounds)]
     count = len(floors)
     weightings = [np.ones((1, count)), *prompt_weights(count, resamples, seed)]
-    found = [_of_block(w, states, apart, floors, starts) for w in weightings] if count else []
+    since = min(since, rounds - 1)
+    found = (
+        [_of_block(w, states, apart, floors, starts, since) for w in weightings]
+        if count and rounds
+        else []
+    )
     each = np.array([int(np.isfinite(part[:, 0]).sum()) for part in states], dtype=np.int64)
     twins = np.isfinite(apart).sum(axis=0).astype(np.int64)
     present = np.isfinite(x[:, :, 0]).sum(axis=0).astype(np.int64)
@@ -265,24 +282,29 @@ class _Block(NamedTuple):
 
 
 def _of_block(
-    w: Floats, states: list[Floats], apart: Floats, floors: Floats, starts: list[int]
+    w: Floats,
+    states: list[Floats],
+    apart: Floats,
+    floors: Floats,
+    starts: list[int],
+    since: int,
 ) -> _Block:
     rounds = len(states)
     block = _Block(*np.full((2, len(NAMES), len(w), rounds + len(starts)), np.nan))
     noise = weighted_mean(w, floors)
-    first: Weighted | None = None
+    first = pair_distance(w, states[since])
     from_start = [(_Average(), _Average()) for _ in starts]
     for t in range(rounds):
         strangers, twins = pair_distance(w, states[t]), weighted_mean(w, apart[:, t])
-        first = first or strangers
         _fill(block, t, w, strangers, twins, noise, first)
         for start, (apart_mean, twin_mean) in zip(starts, from_start, strict=True):
             if t >= start:
                 apart_mean.add(strangers)
                 twin_mean.add(twins)
-    if first is not None:
-        for column, means in enumerate(from_start, start=rounds):
-            _fill(block, column, w, means[0].mean(), means[1].mean(), noise, first)
+    for column, (start, means) in enumerate(zip(starts, from_start, strict=True), start=rounds):
+        _fill(block, column, w, means[0].mean(), means[1].mean(), noise, first)
+        if start <= since:
+            block.values[NAMES.index("contraction"), :, column] = np.nan
     return block
 
 

@@ -184,7 +184,8 @@ def _drift(
         tracks = material.of_arm(arm)
         x, from_start = _states(material, tracks, kind, vectors)
         arms[arm] = _arm_drift(x, tracks, from_start)
-        ending = measure_ending(tracks, x[:, 1:])
+        since = material.since(arm, kind)
+        ending = measure_ending(tracks, x[:, 1:], since)
         if ending is not None:
             endings[arm] = ending
         kept = measure_fidelity(x, np.array([track.name.prompt for track in tracks]), from_start)
@@ -193,7 +194,7 @@ def _drift(
         if kind == "text" and (found := measure_priors(run, material, encoder, arm, x)):
             priors[arm] = found
         if several:
-            cells |= measure_conditions(material, arm, x, from_start)
+            cells |= measure_conditions(material, arm, x, since, from_start)
         all_states[arm] = x
         advance(stage, 1, len(seen))
     return Drift(

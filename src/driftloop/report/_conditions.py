@@ -56,7 +56,7 @@ def styles(material: Material) -> dict[str, list[str]]:
 
 
 def measure_conditions(
-    material: Material, arm: str, x: npt.NDArray[Any], from_start: bool
+    material: Material, arm: str, x: npt.NDArray[Any], since: int, from_start: bool
 ) -> Cells:
     """Verdict, memory and drift of one arm, by kind of prompt and horizon.
 
@@ -64,6 +64,7 @@ def measure_conditions(
         material: The run as it was read.
         arm: Its name.
         x: ``(trajectories, rounds + 1, d)`` its states, the start first.
+        since: The first round (from 0) whose states are the loop's own; see :func:`separation`.
         from_start: Whether the start is a state of this kind.
     """
     kinds = styles(material)
@@ -78,7 +79,7 @@ def measure_conditions(
             states, labels = x[rows, : horizon + 1], prompts[rows]
             if not np.isfinite(states[:, horizon, 0]).any() or len(np.unique(labels)) < 2:
                 continue
-            late = separation(states[:, 1:], labels, resamples=resamples).late
+            late = separation(states[:, 1:], labels, since=since, resamples=resamples).late
             base = states[:, 0 if from_start else 1]
             away = curve(distance_from(states[:, horizon:], base), labels, bounds=(0.0, 2.0))
             drift = Estimate(

@@ -62,12 +62,13 @@ class Ending(NamedTuple):
     """Trajectories by the period of a noisy cycle."""
 
 
-def measure_ending(tracks: Sequence[Track], x: npt.NDArray[Any]) -> Ending | None:
+def measure_ending(tracks: Sequence[Track], x: npt.NDArray[Any], since: int = 0) -> Ending | None:
     """Measure one arm.
 
     Args:
         tracks: Its trajectories.
         x: ``(trajectories, rounds, d)`` their states from round 1 on.
+        since: The first round (from 0) whose states are the loop's own; see :func:`separation`.
 
     Returns:
         None where there are fewer than two prompts or rounds.
@@ -79,7 +80,7 @@ def measure_ending(tracks: Sequence[Track], x: npt.NDArray[Any]) -> Ending | Non
     x = x[:, :rounds]
     if rounds < 2 or len(np.unique(prompts[np.isfinite(x[:, :, 0]).any(axis=1)])) < 2:
         return None
-    found = separation(x, prompts)
+    found = separation(x, prompts, since=since)
     dealt = shuffled(x)
     try:
         motifs = find_motifs(x, prompts)

@@ -112,6 +112,15 @@ class Material:
         """Steps that were played elsewhere, of which little is known."""
         return int(self.steps["started"].null_count)
 
+    def since(self, arm: str, kind: Kind) -> int:
+        """The first round (from 0) of an arm whose states of a kind are the loop's own.
+
+        The second where the loop starts from the other kind: what it makes of prompts first, the
+        pictures of texts or the captions of pictures, is in the prompts' register and not its own.
+        """
+        starts = (self.starts.get(track.name.prompt) for track in self.of_arm(arm))
+        return int(any(start.kind != kind for start in starts if start))
+
     def of_arm(self, arm: str) -> list[Track]:
         """An arm's trajectories."""
         return [track for track in self.tracks if track.name.arm == arm]
