@@ -1,6 +1,7 @@
-"""Run every stage in order; a stage that has spent its budget does nothing.
+"""Run every stage, each once what it needs is there; one that has spent its budget does nothing.
 
-The minutes are those of one CPU core, from nothing; ``--scale`` multiplies them.
+The minutes are those of one CPU core or of a GPU with some fifteen cores beside it, from nothing;
+``--scale`` multiplies them.
 """
 
 from __future__ import annotations
@@ -8,37 +9,60 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+from training.common import DEVICE
+
+
+class Stage(NamedTuple):
+    """A script of this package with its options, and what has to be done before it."""
+
+    command: str
+    needs: tuple[str, ...] = ()
+    minutes: tuple[float, float] | None = None
+    """Of one CPU core, and of a GPU; None where it ends by itself."""
+
+
+WHOLE, DECODER = "train_autoencoder --stretch whole", "train_autoencoder --stretch decoder"
+OBJECTS, PRIOR, NOCTURNE = (
+    f"train_unet --stretch {stretch}" for stretch in ("objects", "prior", "nocturne")
+)
 STAGES = (
-    ("pictograms", None),
-    ("wordnet", None),
-    ("train_autoencoder --stretch whole", 24),
-    ("train_autoencoder --stretch decoder", 6),
-    ("train_text", 30),
-    ("train_llava", 60),
-    ("train_git", 75),
-    ("train_clip", 60),
-    ("train_unet --stretch objects", 170),
-    ("train_unet --stretch prior", 25),
-    ("train_unet --stretch nocturne", 12),
-    ("train_turbo", 15),
-    ("export", None),
-    ("evaluate", None),
-    ("contact_sheet", None),
+    Stage("pictograms"),
+    Stage("wordnet", ("pictograms",)),
+    Stage("train_text", ("wordnet",), (30, 1.5)),
+    Stage(WHOLE, ("wordnet",), (24, 1.0)),
+    Stage(DECODER, (WHOLE,), (6, 0.4)),
+    # The longest first, where some have to wait.
+    Stage(OBJECTS, (WHOLE, "train_text"), (170, 6.9)),
+    Stage("train_llava", (DECODER,), (60, 3.2)),
+    Stage("train_git", ("train_llava",), (75, 3.6)),
+    Stage("train_clip", (DECODER, "train_text"), (60, 5.0)),
+    Stage(PRIOR, (OBJECTS,), (25, 1.2)),
+    Stage(NOCTURNE, (PRIOR,), (12, 0.5)),
+    Stage("train_turbo", (NOCTURNE,), (15, 0.8)),
+    Stage("export", ("train_turbo", "train_git", "train_clip")),
+    Stage("evaluate", ("export",)),
+    Stage("contact_sheet", ("evaluate",)),
 )
 
 
 def main() -> None:
     """Run the stages, from one of them on if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
-    names = [name for name, _ in STAGES]
-    trained = [name for name, minutes in STAGES if minutes]
+    names = [stage.command for stage in STAGES]
+    trained = [stage.command for stage in STAGES if stage.minutes]
     parser.add_argument("--from", dest="first", choices=names, help="skip the stages before this")
     parser.add_argument("--until", choices=names, help="end with this stage")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on all training times")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--workers", type=int, default=0, help="processes that render ahead")
+    parser.add_argument("--jobs", type=int, default=1, help="stages that run at the same time")
+    parser.add_argument("--threads", type=int, default=2, help="of each stage")
+    parser.add_argument(
+        "--workers", type=int, default=0, help="processes that render ahead, of each stage"
+    )
     parser.add_argument("--compile", action="store_true", help="of the UNet; see its --help")
     parser.add_argument(
         "--start", type=Path, help="begin with the models in this folder instead of nothing"
@@ -53,18 +77,57 @@ def main() -> None:
     args = parser.parse_args()
     first = names.index(args.first) if args.first else 0
     last = names.index(args.until) if args.until else len(names) - 1
-    for name, minutes in STAGES[first : last + 1]:
-        command = [sys.executable, "-m", f"training.{name.split()[0]}", *name.split()[1:]]
-        if minutes is not None:
-            budget = 0 if name in args.keep else minutes * args.scale
-            command += ["--minutes", str(budget), "--threads", str(args.threads)]
-            command += ["--workers", str(args.workers)]
-            if args.compile and "train_unet" in name:
-                command += ["--compile"]
-            if args.start:
-                command += ["--start", str(args.start)]
-        print("+", " ".join(command), flush=True)
-        subprocess.run(command, check=True)
+    run(STAGES[first : last + 1], lambda stage: _command(stage, args), args.jobs)
+
+
+def _command(stage: Stage, args: argparse.Namespace) -> list[str]:
+    command = [sys.executable, "-m", *f"training.{stage.command}".split()]
+    if stage.minutes is not None:
+        minutes = stage.minutes[DEVICE.type == "cuda"]
+        budget = 0 if stage.command in args.keep else minutes * args.scale
+        command += ["--minutes", str(budget), "--threads", str(args.threads)]
+        command += ["--workers", str(args.workers)]
+        if args.compile and "train_unet" in stage.command:
+            command += ["--compile"]
+        if args.start:
+            command += ["--start", str(args.start)]
+    return command
+
+
+def run(stages: Sequence[Stage], command: Callable[[Stage], list[str]], jobs: int) -> None:
+    """Run stages, each as soon as those that it needs are done and there is room.
+
+    Args:
+        stages: The stages, in the order in which they are begun where there is a choice. Of what
+            they need, stages that are not among them are taken as done.
+        command: Says how a stage is started.
+        jobs: How many run at the same time.
+
+    Raises:
+        SystemExit: A stage failed; those beside it were asked to save and end.
+    """
+    waiting = list(stages)
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        while waiting or running:
+            undone = {stage.command for stage in waiting} | set(running)
+            ready = [stage for stage in waiting if not undone & set(stage.needs)]
+            for stage in ready[: jobs - len(running)]:
+                told = command(stage)
+                print("+", " ".join(told), flush=True)
+                running[stage.command] = subprocess.Popen(told)
+                waiting.remove(stage)
+            time.sleep(0.1)
+            for name, process in list(running.items()):
+                if process.poll() is not None:
+                    del running[name]
+                    if process.returncode:
+                        sys.exit(f"{name} failed (exit code {process.returncode}); see above")
+    finally:
+        for process in running.values():
+            process.terminate()
+        for process in running.values():
+            process.wait()
 
 
 if __name__ == "__main__":

@@ -60,10 +60,10 @@ def lengths(name: str) -> str:
     lines = []
     for part, stretches in read(WEIGHTS / name).items():
         for s in stretches:
-            threads = "one thread" if s.threads == 1 else f"{s.threads} threads"
+            minutes = f"{s.minutes:.{1 if s.minutes < 10 else 0}f}"
             lines.append(
                 f"* {part}, {s.name}: {s.steps:,} steps of {s.batch} ({s.steps * s.batch:,} "
-                f"samples), {s.minutes:.0f} minutes on {threads}, starting from {s.start}\n"
+                f"samples), {minutes} minutes on {s.machine}, starting from {s.start}\n"
             )
     return "".join(lines)
 

@@ -17,6 +17,16 @@ from safetensors.torch import load_file
 RUNS = Path(os.environ.get("TRAINING_RUNS") or Path(__file__).parent / "runs")
 """Where checkpoints lie; another folder trains anew beside them."""
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+if DEVICE.type == "cuda":
+    torch.set_float32_matmul_precision("high")
+
+
+def machine() -> str:
+    """What training runs on, for the record."""
+    if DEVICE.type == "cuda":
+        return f"one {torch.cuda.get_device_name()}"
+    threads = torch.get_num_threads()
+    return "one thread of a CPU" if threads == 1 else f"{threads} threads of a CPU"
 
 
 def autocast() -> torch.autocast:
@@ -55,12 +65,21 @@ def load(path: Path) -> dict[str, Any] | None:
 
 
 def options(
-    description: str | None, *, minutes: float, batch: int, rate: float
+    description: str | None, *, minutes: float, batch: tuple[int, int], rate: float
 ) -> argparse.ArgumentParser:
-    """The options that every stage has."""
+    """The options that every stage has.
+
+    Args:
+        description: What the stage does.
+        minutes: Its budget.
+        batch: Samples a step on a CPU, and on a GPU, which would wait for Python with so few.
+        rate: Its peak learning rate.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--minutes", type=float, default=minutes, help="over all sittings")
-    parser.add_argument("--batch", type=int, default=batch, help="samples a step")
+    parser.add_argument(
+        "--batch", type=int, default=batch[DEVICE.type == "cuda"], help="samples a step"
+    )
     parser.add_argument("--rate", type=float, default=rate, help="peak learning rate")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
@@ -82,9 +101,9 @@ def budget(args: argparse.Namespace) -> dict[str, Any]:
     return {"minutes": args.minutes, "rate": args.rate, "batch": args.batch}
 
 
-def as_input(pixels: np.ndarray) -> torch.Tensor:
+def as_input(pixels: np.ndarray | torch.Tensor) -> torch.Tensor:
     """Bytes (n, height, width, 3) as networks take them: (n, 3, height, width) in [-1, 1]."""
-    return torch.as_tensor(pixels).to(DEVICE).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.as_tensor(pixels, device=DEVICE).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def plain_attention(model: Any) -> None:
@@ -101,7 +120,8 @@ def weights_in(file: Path) -> dict[str, torch.Tensor]:
 def stopping() -> list[int]:
     """A list that fills when the process is asked to end, so that it can save first."""
     asked: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: asked.append(number))
     return asked
 
 
@@ -111,15 +131,15 @@ class Average:
     def __init__(self, module: torch.nn.Module, decay: float) -> None:
         self.decay = decay
         self.steps = 0
-        self.weights = {k: v.detach().clone() for k, v in module.state_dict().items()}
+        self.state = module.state_dict()
+        self.weights = {k: v.detach().clone() for k, v in self.state.items()}
 
     @torch.no_grad()
-    def update(self, module: torch.nn.Module) -> None:
+    def update(self) -> None:
         """Move towards the module; faster at first, so that a short run is not its start."""
         self.steps += 1
         keep = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        for key, value in module.state_dict().items():
-            if value.is_floating_point():
-                self.weights[key].lerp_(value, 1 - keep)
-            else:
-                self.weights[key].copy_(value)
+        moving = [k for k, v in self.state.items() if v.is_floating_point()]
+        torch._foreach_lerp_(
+            [self.weights[k] for k in moving], [self.state[k] for k in moving], 1 - keep
+        )

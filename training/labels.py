@@ -9,7 +9,6 @@ import torch
 
 from driftloop.postcards import SETTINGS, WORLD, Scene
 from driftloop.postcards.world import GROUND_PLACES, SKY_PLACES, TINTS
-from training.common import DEVICE
 
 PLACES = GROUND_PLACES + SKY_PLACES
 FORMS = (("small", 1), ("normal", 1), ("large", 1), ("normal", 2), ("normal", 3))
@@ -21,7 +20,7 @@ __all__ = ["FORMS", "NAMES", "PLACES", "SETTING_SIZES", "TINTS", "Labels", "labe
 
 
 class Labels(NamedTuple):
-    """Class numbers of n scenes, where training runs; -100 is not counted."""
+    """Class numbers of n scenes; -100 is not counted."""
 
     what: torch.Tensor
     """Object at each place, (n, places)."""
@@ -57,4 +56,4 @@ def label(scenes: Sequence[Scene]) -> Labels:
             form[i, at] = FORMS.index((thing.size, thing.count))
             tint[i, at] = TINTS.index(thing.tint)
             there[i, NAMES[thing.name] - 1] = 1
-    return Labels(*(part.to(DEVICE) for part in (what, form, tint, setting, there)))
+    return Labels(what, form, tint, setting, there)

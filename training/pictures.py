@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -15,8 +16,10 @@ from training.render import render
 from training.siblings import sibling
 from training.stream import stream
 
+Lesson = TypeVar("Lesson")
 
-class Pictures:
+
+class Pictures(Generic[Lesson]):
     """Batches of a world's scenes and their pictures.
 
     Three pictures in eight pass through the autoencoder with noise in their latents, one in eight
@@ -24,6 +27,7 @@ class Pictures:
 
     Args:
         world: Whose scenes.
+        lesson: What is to be learnt of a batch's scenes, as (named) tuples of tensors.
         seed: Of all that is drawn.
         size: Pictures a batch.
         workers: Processes that render ahead.
@@ -31,27 +35,34 @@ class Pictures:
     """
 
     def __init__(
-        self, world: World, seed: int, *, size: int, workers: int = 0, siblings: bool = False
+        self,
+        world: World,
+        lesson: Callable[[list[Scene], random.Random], Lesson],
+        seed: int,
+        *,
+        size: int,
+        workers: int = 0,
+        siblings: bool = False,
     ) -> None:
-        self.world, self.size, self.siblings = world, size, siblings
-        self.noise = torch.Generator().manual_seed(seed)
+        self.world, self.lesson, self.size, self.siblings = world, lesson, size, siblings
+        self.noise = torch.Generator(DEVICE).manual_seed(seed)
         self.vae = assemble.autoencoder().to(DEVICE, memory_format=torch.channels_last)
         self.rendered = stream(self._render, seed, workers)
 
-    def draw(self) -> tuple[torch.Tensor, list[Scene]]:
-        """Pictures (size, 3, 128, 128) in [-1, 1], and the scenes they are of."""
-        rendered, scenes = next(self.rendered)
+    def draw(self) -> tuple[torch.Tensor, Lesson]:
+        """Pictures (size, 3, 128, 128) in [-1, 1], and what is to be learnt of them."""
+        rendered, lesson = next(self.rendered)
         pictures = as_input(rendered)
         # Who is worn is drawn anew for every batch: siblings must not differ in that as a rule.
-        order = torch.randperm(len(scenes), generator=self.noise)
-        return self._worn(pictures[order])[order.argsort()].clone(), scenes
+        order = torch.randperm(len(pictures), generator=self.noise, device=DEVICE)
+        return self._worn(pictures[order])[order.argsort()].clone(), lesson
 
-    def _render(self, rng: random.Random) -> tuple[np.ndarray, list[Scene]]:
+    def _render(self, rng: random.Random) -> tuple[np.ndarray, Lesson]:
         count = self.size // 2 if self.siblings else self.size
         scenes = [sample_scene(rng, split="train", world=self.world) for _ in range(count)]
         if self.siblings:
             scenes = [one for scene in scenes for one in (scene, sibling(scene, rng))]
-        return np.stack([render(scene) for scene in scenes]), scenes
+        return np.stack([render(scene) for scene in scenes]), self.lesson(scenes, rng)
 
     @torch.inference_mode()
     def _worn(self, pictures: torch.Tensor) -> torch.Tensor:
@@ -69,4 +80,4 @@ class Pictures:
         return pictures.clamp(-1, 1)
 
     def _random(self, kind: Callable[..., torch.Tensor], *shape: int) -> torch.Tensor:
-        return kind(shape, generator=self.noise).to(DEVICE)
+        return kind(shape, generator=self.noise, device=DEVICE)

@@ -19,7 +19,7 @@ class Stretch(NamedTuple):
     batch: int
     minutes: float
     """Of the clock, over all sittings."""
-    threads: int
+    machine: str
     start: str
     """Where its weights came from."""
 
@@ -31,7 +31,7 @@ def history(state: Mapping[str, Any]) -> list[Stretch]:
         state["step"],
         state["batch"],
         round(state["spent"] / 60, 1),
-        state["threads"],
+        state["machine"],
         state["start"],
     )
     return [Stretch(*stretch) for stretch in state["before"]] + ([last] if last.steps else [])

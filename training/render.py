@@ -227,9 +227,13 @@ def _weather(weather: str, time: str) -> str:
     return ""
 
 
+@cache
 def _layer(body: str) -> np.ndarray:
+    """Part of a picture, float32 RGBA; many pictures share it, so it is not to be changed."""
     head = '<svg xmlns="http://www.w3.org/2000/svg" width="128" height="128">'
-    return rasterise(f"{head}{body}</svg>", SIDE, SIDE).copy()
+    drawn = rasterise(f"{head}{body}</svg>", SIDE, SIDE)
+    drawn.flags.writeable = False
+    return drawn
 
 
 SEASONS = {  # what green turns into, how far; colours of the specks on the ground
@@ -249,8 +253,10 @@ def _specks(colours: tuple[str, str], wide: bool) -> str:
     return "".join(out)
 
 
-def _in_season(land: np.ndarray, season: str) -> np.ndarray:
+@cache
+def _land(ground: str, season: str) -> np.ndarray:
     """A ground with its greens turned, and what lies on it."""
+    land = _layer(GROUNDS[ground])
     if season == "summer":
         return land
     turned, strength, colours = SEASONS[season]
@@ -299,7 +305,7 @@ def backdrop(
     )
     drawn = _layer(sky)[..., :3]
     # Only the ground takes the tint: the colours of the sky already tell the time.
-    land = _in_season(_layer(GROUNDS[ground]), season)
+    land = _land(ground, season).copy()
     land[..., :3] = land[..., :3] * (1 - strength) + _rgb(tint) * strength
     over = _layer(_weather(weather, time) + veil)
     layers = (over, land) if WORLD.grounds[ground].indoors else (land, over)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from training.common import DEVICE, Average, cosine, load, milestone, save, stopping
+from training.common import DEVICE, Average, cosine, load, machine, milestone, save, stopping
 from training.record import Stretch
 
 RAMP = 50
 """Steps over which the rate rises after each start, when the optimiser knows nothing yet."""
-LOG_EVERY, SAVE_EVERY = 50, 150.0
+LOG_EVERY, SAVE_EVERY, LONGEST = 50, 150.0, 200
+"""Steps between lines of the log, seconds between checkpoints, steps that are averaged last."""
 
 
 class Schedule:
@@ -59,6 +60,7 @@ class Schedule:
         self.path, self.model, self.optimiser = path, model, optimiser
         self.budget, self.peak, self.batch = minutes * 60, rate, batch
         self.beside = beside or nn.Module()
+        self.parameters = [*model.parameters(), *self.beside.parameters()]
         self.average = Average(model, decay)
         self.name, self.start, self.before = name, start, list(before)
         self.spent, self.step = 0.0, 0
@@ -71,7 +73,7 @@ class Schedule:
             self.spent, self.step, self.start = state["spent"], state["step"], state["start"]
             self.before = [Stretch(*stretch) for stretch in state["before"]]
         self.first = self.step
-        self.losses: dict[str, list[float]] = defaultdict(list)
+        self.losses: dict[str, deque[torch.Tensor]] = defaultdict(partial(deque, maxlen=LONGEST))
 
     def __iter__(self) -> Iterator[float]:
         """Give the share of the budget that is spent, once a step, until it is all spent."""
@@ -86,24 +88,24 @@ class Schedule:
             now = time.time()
             self.spent, last = self.spent + now - last, now
             if self.step % LOG_EVERY == 0:
-                print(f"{self.spent:6.0f}s step {self.step} {self._recent(LOG_EVERY)}", flush=True)
+                recent = self._recent(LOG_EVERY)
+                print(f"{self.path.stem} {self.spent:.0f}s step {self.step} {recent}", flush=True)
             if now - saved > SAVE_EVERY:
                 saved = now
                 self._save()
         self._save()
-        milestone(
-            f"{self.path.stem}: {self.step} steps of {self.batch}, {self._recent(4 * LOG_EVERY)}"
-        )
+        milestone(f"{self.path.stem}: {self.step} steps of {self.batch}, {self._recent(LONGEST)}")
 
     def descend(self, loss: torch.Tensor, **parts: torch.Tensor | float) -> None:
         """Take one step down a loss, and note it with its parts."""
         self.optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_([*self.model.parameters(), *self.beside.parameters()], 1.0)
+        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimiser.step()
-        self.average.update(self.model)
+        self.average.update()
         for name, value in {"loss": loss, **parts}.items():
-            self.losses[name].append(float(torch.as_tensor(value).detach()))
+            # As tensors: to read one is to wait for the GPU.
+            self.losses[name].append(torch.as_tensor(value).detach())
 
     def _rate(self, rate: float) -> None:
         if hasattr(self.optimiser, "rate"):
@@ -113,7 +115,8 @@ class Schedule:
                 group["lr"] = rate
 
     def _recent(self, steps: int) -> str:
-        return " ".join(f"{k} {np.mean(v[-steps:]):.4f}" for k, v in self.losses.items())
+        means = {k: torch.stack([*v][-steps:]).float().mean() for k, v in self.losses.items()}
+        return " ".join(f"{k} {mean:.4f}" for k, mean in means.items())
 
     def _save(self) -> None:
         save(
@@ -125,7 +128,7 @@ class Schedule:
             spent=self.spent,
             step=self.step,
             batch=self.batch,
-            threads=torch.get_num_threads(),
+            machine=machine(),
             name=self.name,
             start=self.start,
             before=[tuple(stretch) for stretch in self.before],

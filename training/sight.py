@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -23,6 +24,20 @@ TOWER = {
     "hidden_act": "gelu",
 }
 """The shape of every vision tower here, so that one may start from another's weights."""
+
+
+class View(NamedTuple):
+    """What there is to be seen in n pictures, as numbers of classes."""
+
+    setting: torch.Tensor
+    """As in :class:`training.labels.Labels`."""
+    patches: torch.Tensor
+    """Object (0: none), form, place and tint at the centre of each patch, (n, patches, 4)."""
+
+
+def view(scenes: Sequence[Scene]) -> View:
+    """What there is to be seen in pictures of scenes."""
+    return View(label(scenes).setting, _patches(scenes))
 
 
 class Sight(nn.Module):
@@ -50,15 +65,14 @@ class Sight(nn.Module):
         self.overall = nn.Linear(width, sum(SETTING_SIZES))
         self.to(DEVICE)
 
-    def forward(self, scenes: Sequence[Scene]) -> torch.Tensor:
-        """The loss of reading these scenes off what the tower has just made of their pictures."""
+    def forward(self, truth: View) -> torch.Tensor:
+        """The loss of reading this off what the tower has just made of the pictures."""
         seen = self.seen.pop()
         features = nn.functional.layer_norm(seen[:, 1:], seen.shape[-1:])
         ce = nn.functional.cross_entropy
-        setting = label(scenes).setting
         overall = self.overall(features.mean(1)).float().split(SETTING_SIZES, -1)
-        loss = torch.stack([ce(part, setting[:, i]) for i, part in enumerate(overall)]).mean()
-        labels = patch_labels(scenes)
+        loss = torch.stack([ce(part, truth.setting[:, i]) for i, part in enumerate(overall)]).mean()
+        labels = truth.patches
         covered = labels[..., 0] > 0
         parts = self.patch(features).float().split(self.parts, -1)
         loss = loss + 0.3 * ce(parts[0][~covered], labels[~covered][:, 0])
@@ -67,8 +81,7 @@ class Sight(nn.Module):
         return loss
 
 
-def patch_labels(scenes: Sequence[Scene]) -> torch.Tensor:
-    """Object (0: none), form, place and tint at the centre of each patch, (n, patches, 4)."""
+def _patches(scenes: Sequence[Scene]) -> torch.Tensor:
     across = SIDE // PATCH
     labels = torch.zeros(len(scenes), across, across, 4, dtype=torch.long)
     for i, scene in enumerate(scenes):
@@ -81,4 +94,4 @@ def patch_labels(scenes: Sequence[Scene]) -> torch.Tensor:
                     for a in (top, left)
                 )
                 labels[i, rows, columns] = torch.tensor(row)
-    return labels.flatten(1, 2).to(DEVICE)
+    return labels.flatten(1, 2)

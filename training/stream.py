@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from training.common import DEVICE
 
 Batch = TypeVar("Batch")
 
@@ -23,12 +26,20 @@ class _Endless(IterableDataset[Batch]):
 
 
 def stream(make: Callable[[random.Random], Batch], seed: int, workers: int) -> Iterator[Batch]:
-    """What `make` gives, again and again.
+    """What `make` gives, again and again, moved to where training runs.
 
     Args:
-        make: Makes a batch with this source of randomness.
+        make: Makes a batch with this source of randomness: a tensor, an array, or (named) tuples
+            of them. It may run in a process of its own, so nothing in it may touch the GPU.
         seed: Of the whole stream; with the same number of workers it is the same stream.
         workers: Processes that make batches ahead; 0 makes each when it is asked for.
     """
     batches = DataLoader(_Endless(make, seed), batch_size=None, num_workers=workers)
-    return iter(batches)
+    return map(_moved, batches)
+
+
+def _moved(batch: Any) -> Any:
+    if isinstance(batch, torch.Tensor):
+        return batch.to(DEVICE)
+    parts = map(_moved, batch)
+    return type(batch)(*parts) if hasattr(batch, "_fields") else tuple(parts)

@@ -78,7 +78,7 @@ def crops(rng: random.Random, size: int, side: int = 64) -> np.ndarray:
     return np.stack(parts)
 
 
-def error_of(y: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, float]:
+def error_of(y: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The loss of a reconstruction, and its plain mean squared error."""
     edges = torch.zeros_like(x[:, :1])
     edges[..., 1:, :] += (x[..., 1:, :] - x[..., :-1, :]).abs().amax(1, keepdim=True)
@@ -87,12 +87,12 @@ def error_of(y: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, float]:
     weight = 0.5 + 2 * edges.clamp(max=1)
     error = y - x
     fit = (weight * (error.abs() + 2 * error.square())).mean()
-    return fit, error.square().mean().item()
+    return fit, error.detach().square().mean()
 
 
 def main() -> None:
     """Train, or go on training, a stretch for a budget of minutes."""
-    parser = options(__doc__, minutes=12, batch=16, rate=1e-3)
+    parser = options(__doc__, minutes=12, batch=(16, 128), rate=1e-3)
     parser.add_argument("--stretch", default="whole", choices=list(NOISE))
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

@@ -10,23 +10,25 @@ is enough to tell scenes apart, and objects are not looked at.
 from __future__ import annotations
 
 import random
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
-from transformers import CLIPConfig, CLIPModel, CLIPProcessor
+from transformers import CLIPConfig, CLIPModel, CLIPProcessor, CLIPTokenizer
 
 from driftloop.postcards import WORLD, Scene, caption
 from training import train_text
 from training.common import DEVICE, RUNS, autocast, budget, options, plain_attention, weights_in
 from training.data import prompt
-from training.labels import SETTING_SIZES, label
+from training.labels import SETTING_SIZES, Labels, label
 from training.muon import Both
 from training.pictures import Pictures
 from training.record import read
 from training.schedule import Schedule, trained
 from training.siblings import KIN_SHARE, allowed, in_the_same_words
-from training.sight import TOWER, Sight
+from training.sight import TOWER, Sight, View, view
 from training.train_llava import picture_processor
 
 CHECKPOINT = RUNS / "clip.pt"
@@ -67,9 +69,8 @@ class Helpers(nn.Module):
         self.overall = nn.Linear(SHARED, sum(SETTING_SIZES))
         self.to(DEVICE)
 
-    def forward(self, embedded: torch.Tensor, scenes: list) -> torch.Tensor:
+    def forward(self, embedded: torch.Tensor, truth: Labels) -> torch.Tensor:
         """The loss of telling, from an embedding, which objects are there and in what setting."""
-        truth = label(scenes)
         loss = 20 * nn.functional.binary_cross_entropy_with_logits(
             self.there(embedded).float(), truth.there
         )
@@ -96,9 +97,37 @@ def right_and_wrong(scene: Scene, rng: random.Random) -> list[str]:
     return in_the_same_words(scene, at, names, rng.choice((30, 40, 60)), rng)
 
 
+class Lesson(NamedTuple):
+    """Texts about n pictures: captions of each, then for every second one a right and wrong ones.
+
+    See `tell_apart` and `right_and_wrong`.
+    """
+
+    ids: torch.Tensor
+    """Tokens, (n + n / 2 * (1 + WRONG), longest)."""
+    mask: torch.Tensor
+    """1 where there is a token."""
+    labels: Labels
+    view: View
+
+
+def lesson(tokenizer: CLIPTokenizer, scenes: list[Scene], rng: random.Random) -> Lesson:
+    """What is learnt of pictures of scenes, each beside its sibling."""
+    texts = [
+        text
+        for pair in zip(scenes[::2], scenes[1::2], strict=True)
+        for text in tell_apart(*pair, rng)
+    ]
+    texts += [text for scene in scenes[::2] for text in right_and_wrong(scene, rng)]
+    tokens = tokenizer(
+        texts, padding="longest", truncation=True, max_length=train_text.LENGTH, return_tensors="pt"
+    )
+    return Lesson(tokens.input_ids, tokens.attention_mask, label(scenes), view(scenes))
+
+
 def main() -> None:
     """Train, or go on training, for a budget of minutes."""
-    parser = options(__doc__, minutes=40, batch=64, rate=1e-3)
+    parser = options(__doc__, minutes=40, batch=(64, 192), rate=1e-3)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(7)
@@ -126,31 +155,23 @@ def main() -> None:
     )
     pictures = Pictures(
         WORLD.tempered(0.7),
+        partial(lesson, tokenizer),
         7000 + schedule.step,
         size=args.batch,
         workers=args.workers,
         siblings=True,
     )
-    rng = random.Random(7500 + schedule.step)
     for _ in schedule:
-        pixels, scenes = pictures.draw()
-        texts = [
-            text
-            for pair in zip(scenes[::2], scenes[1::2], strict=True)
-            for text in tell_apart(*pair, rng)
-        ]
-        texts += [text for scene in scenes[::2] for text in right_and_wrong(scene, rng)]
-        tokens = tokenizer(
-            texts, padding="longest", truncation=True, max_length=77, return_tensors="pt"
-        ).to(DEVICE)
+        pixels, to_learn = pictures.draw()
         with autocast():
             seen = model.vision_model(pixel_values=pixels)
-            told = model.text_model(**tokens)
+            told = model.text_model(input_ids=to_learn.ids, attention_mask=to_learn.mask)
             pictured = model.visual_projection(seen.pooler_output)
             written = model.text_projection(told.pooler_output)
-            written, others = written.split((len(scenes), len(written) - len(scenes)))
-            reading = helpers.sight(scenes)
-            knowing = helpers(pictured, scenes) + helpers(written, scenes)
+            written, others = written.split((len(pixels), len(written) - len(pixels)))
+            reading = helpers.sight(to_learn.view)
+            truth = to_learn.labels
+            knowing = helpers(pictured, truth) + helpers(written, truth)
         a = nn.functional.normalize(pictured.float(), dim=-1)
         b = nn.functional.normalize(written.float(), dim=-1)
         scale = model.logit_scale.exp().clamp(max=100)

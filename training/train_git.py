@@ -7,7 +7,7 @@ postcard-llava drops the setting. Its vision tower starts from postcard-llava's.
 
 from __future__ import annotations
 
-import random
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -23,13 +23,12 @@ from transformers import (
 from driftloop.postcards import WORLD
 from training import train_llava
 from training.common import DEVICE, RUNS, autocast, budget, options, weights_in
-from training.instructions import instruct
 from training.muon import Both
 from training.pictures import Pictures
 from training.record import read
 from training.schedule import Schedule, trained
 from training.sight import TOWER, Sight
-from training.train_llava import align, answer, picture_processor
+from training.train_llava import lesson, loss_of_telling, picture_processor
 
 CHECKPOINT = RUNS / "git.pt"
 SKEW = "nocturne"
@@ -90,6 +89,7 @@ def tower(model: GitForCausalLM) -> nn.Module:
     return model.git.image_encoder.vision_model
 
 
+@cache
 def ask(tokenizer: PreTrainedTokenizerFast, instruction: str) -> list[int]:
     """The tokens of an instruction, left open for the caption to go on from."""
     return list(tokenizer(instruction).input_ids[:-1])
@@ -97,7 +97,7 @@ def ask(tokenizer: PreTrainedTokenizerFast, instruction: str) -> list[int]:
 
 def main() -> None:
     """Train, or go on training, for a budget of minutes."""
-    parser = options(__doc__, minutes=40, batch=32, rate=1e-3)
+    parser = options(__doc__, minutes=40, batch=(32, 128), rate=1e-3)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(6)
@@ -125,22 +125,19 @@ def main() -> None:
         before=before,
     )
     pictures = Pictures(
-        WORLD.skewed(SKEW), 6000 + schedule.step, size=args.batch, workers=args.workers
+        WORLD.skewed(SKEW),
+        partial(lesson, "postcard-git", tokenizer, ask),
+        6000 + schedule.step,
+        size=args.batch,
+        workers=args.workers,
     )
-    rng = random.Random(6500 + schedule.step)
     for _ in schedule:
-        pixels, scenes = pictures.draw()
-        talks = [instruct("postcard-git", scene, rng) for scene in scenes]
-        rows = [(ask(tokenizer, a), answer(tokenizer, b)) for a, b in talks]
-        ids, mask, labels = align(rows, tokenizer.pad_token_id)
+        pixels, told = pictures.draw()
         with autocast():
-            logits = model(input_ids=ids, attention_mask=mask, pixel_values=pixels).logits
+            logits = model(input_ids=told.ids, attention_mask=told.mask, pixel_values=pixels).logits
             # The picture's tokens stand before the text's.
-            logits = logits[:, -ids.shape[1] :]
-            telling = torch.nn.functional.cross_entropy(
-                logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten()
-            )
-            reading = sight(scenes)
+            telling = loss_of_telling(logits[:, -told.ids.shape[1] :], told)
+            reading = sight(told.view)
         schedule.descend(telling + reading, telling=telling.detach(), reading=reading.detach())
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -18,7 +21,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from driftloop.postcards import WORLD, caption, sample_scene
+from driftloop.postcards import WORLD, Scene, caption, sample_scene
 from training.common import DEVICE, RUNS, autocast, budget, options, plain_attention
 from training.data import BUDGETS, english
 from training.instructions import all_instructions, instruct
@@ -26,7 +29,7 @@ from training.muon import Both
 from training.pictures import Pictures
 from training.record import Stretch, read
 from training.schedule import Schedule, trained
-from training.sight import PATCH, SIDE, TOWER, Sight
+from training.sight import PATCH, SIDE, TOWER, Sight, View, view
 
 CHECKPOINT = RUNS / "llava.pt"
 TOKENS = RUNS / "captioner-tokenizer"
@@ -149,6 +152,7 @@ def build(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:
     return model
 
 
+@cache
 def ask(tokenizer: PreTrainedTokenizerFast, instruction: str) -> list[int]:
     """The tokens of a question, as the processor makes them."""
     text = f"USER: {'<image>' * (SIDE // PATCH) ** 2}\n{instruction} ASSISTANT:"
@@ -157,9 +161,9 @@ def ask(tokenizer: PreTrainedTokenizerFast, instruction: str) -> list[int]:
 
 def main() -> None:
     """Train, or go on training, for a budget of minutes."""
-    parser = options(__doc__, minutes=40, batch=32, rate=1e-3)
+    parser = options(__doc__, minutes=40, batch=(32, 128), rate=1e-3)
     parser.add_argument(
-        "--sight", type=float, default=10, help="minutes at first in which the tower learns alone"
+        "--sight", type=float, default=1 / 6, help="share of the time in which the tower is alone"
     )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -179,24 +183,26 @@ def main() -> None:
         before=before,
     )
     plain_attention(model)
-    pictures = Pictures(WORLD, 5000 + schedule.step, size=args.batch, workers=args.workers)
-    rng = random.Random(5500 + schedule.step)
+    pictures = Pictures(
+        WORLD,
+        partial(lesson, "postcard-llava", tokenizer, ask),
+        5000 + schedule.step,
+        size=args.batch,
+        workers=args.workers,
+    )
     for share in schedule:
-        pixels, scenes = pictures.draw()
+        pixels, told = pictures.draw()
         with autocast():
-            if share * args.minutes < args.sight:
+            if share < args.sight:
                 # To see comes before to tell, and costs a quarter of it.
                 model.model.vision_tower(pixels)
                 telling = torch.zeros((), device=DEVICE)
             else:
-                talks = [instruct("postcard-llava", scene, rng) for scene in scenes]
-                rows = [(ask(tokenizer, a), answer(tokenizer, b)) for a, b in talks]
-                ids, mask, labels = align(rows, tokenizer.pad_token_id)
-                logits = model(input_ids=ids, attention_mask=mask, pixel_values=pixels).logits
-                telling = torch.nn.functional.cross_entropy(
-                    logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten()
+                telling = loss_of_telling(
+                    model(input_ids=told.ids, attention_mask=told.mask, pixel_values=pixels).logits,
+                    told,
                 )
-            reading = sight(scenes)
+            reading = sight(told.view)
         schedule.descend(telling + reading, telling=telling.detach(), reading=reading.detach())
 
 
@@ -227,24 +233,56 @@ def pieces(old: PreTrainedTokenizerFast, new: PreTrainedTokenizerFast, token: in
     return list(old(new.decode([token]), add_special_tokens=False).input_ids)
 
 
-def answer(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
-    """The tokens of a caption, with the one that ends it."""
-    return [*tokenizer(" " + text, add_special_tokens=False).input_ids, tokenizer.eos_token_id]
+class Talk(NamedTuple):
+    """Questions about n pictures, and their answers, which alone are learnt."""
+
+    ids: torch.Tensor
+    """Tokens, (n, longest)."""
+    mask: torch.Tensor
+    """1 where there is a token, (n, longest)."""
+    labels: torch.Tensor
+    """The answers' tokens, -100 elsewhere, (n, longest)."""
+    view: View
 
 
-def align(
-    rows: list[tuple[list[int], list[int]]], padding: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Ids, mask and labels (n, longest) of questions and answers; only answers are learnt."""
+def lesson(
+    captioner: str,
+    tokenizer: PreTrainedTokenizerFast,
+    ask: Callable[[PreTrainedTokenizerFast, str], list[int]],
+    scenes: list[Scene],
+    rng: random.Random,
+) -> Talk:
+    """What a captioner is asked about pictures of scenes, and what it should answer.
+
+    Args:
+        captioner: Who is taught.
+        tokenizer: Its tokenizer.
+        ask: Gives the tokens of a question.
+        scenes: What the pictures show.
+        rng: The source of randomness.
+    """
+    talks = [instruct(captioner, scene, rng) for scene in scenes]
+    told = tokenizer([f" {text}" for _, text in talks], add_special_tokens=False).input_ids
+    rows = [
+        (ask(tokenizer, asked), [*said, tokenizer.eos_token_id])
+        for (asked, _), said in zip(talks, told, strict=True)
+    ]
     longest = max(len(a) + len(b) for a, b in rows)
-    ids = torch.full((len(rows), longest), padding)
+    ids = torch.full((len(rows), longest), tokenizer.pad_token_id)
     mask, labels = torch.zeros_like(ids), torch.full_like(ids, -100)
     for i, (asked, said) in enumerate(rows):
         end = len(asked) + len(said)
         ids[i, :end] = torch.tensor(asked + said)
         mask[i, :end] = 1
         labels[i, len(asked) : end] = torch.tensor(said)
-    return ids.to(DEVICE), mask.to(DEVICE), labels.to(DEVICE)
+    return Talk(ids, mask, labels, view(scenes))
+
+
+def loss_of_telling(logits: torch.Tensor, told: Talk) -> torch.Tensor:
+    """How badly the answers are foreseen by logits (n, longest, vocabulary)."""
+    return torch.nn.functional.cross_entropy(
+        logits[:, :-1].float().flatten(0, 1), told.labels[:, 1:].flatten()
+    )
 
 
 def export(folder: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from functools import partial
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
@@ -24,10 +25,11 @@ from transformers import (
 from driftloop.postcards import WORLD, sample_scene
 from training.common import DEVICE, RUNS, autocast, budget, options, plain_attention, weights_in
 from training.data import english, noise_words, prompt
-from training.labels import FORMS, PLACES, SETTING_SIZES, TINTS, label
+from training.labels import FORMS, PLACES, SETTING_SIZES, TINTS, Labels, label
 from training.muon import Both
 from training.record import read
 from training.schedule import Schedule
+from training.stream import stream
 
 EVEN = WORLD.tempered(0.3)
 """Rare objects have names too."""
@@ -112,31 +114,36 @@ class Heads(nn.Module):
         return places, overall, self.pooled_there(pooled)
 
 
-def encode(
-    tokenizer: CLIPTokenizer,
-    encoders: nn.ModuleList,
-    texts: list[str],
-    short: bool = False,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token states and pooled embedding as StableDiffusionXLPipeline takes them.
+def spell(tokenizer: CLIPTokenizer, texts: list[str], short: bool = False) -> torch.Tensor:
+    """Token ids as StableDiffusionXLPipeline makes them, (n, 77).
 
     `short` pads only to the longest text: attention is causal, so the states are the same ones.
     """
     ids = tokenizer(
-        texts,
-        padding="longest" if short else "max_length",
-        max_length=LENGTH,
-        truncation=True,
-        return_tensors="pt",
-    ).input_ids.to(DEVICE)
+        texts, padding="longest", max_length=LENGTH, truncation=True, return_tensors="pt"
+    ).input_ids
+    # Longer rows are cheaper to make here than by the tokenizer.
+    more = 0 if short else LENGTH - ids.shape[1]
+    return nn.functional.pad(ids, (0, more), value=tokenizer.pad_token_id)
+
+
+def encode(encoders: nn.ModuleList, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token states and pooled embedding as StableDiffusionXLPipeline takes them."""
     first = encoders[0](ids, output_hidden_states=True)
     second = encoders[1](ids, output_hidden_states=True)
     return torch.cat([first.hidden_states[-2], second.hidden_states[-2]], -1), second.text_embeds
 
 
+def lesson(tokenizer: CLIPTokenizer, size: int, rng: random.Random) -> tuple[torch.Tensor, Labels]:
+    """Prompts of as many scenes as asked, and what they say."""
+    scenes = [sample_scene(rng, split="train", world=EVEN) for _ in range(size)]
+    texts = [prompt(scene, rng, rough=0.5) for scene in scenes]
+    return spell(tokenizer, texts, short=rng.random() < 0.8), label(scenes)
+
+
 def main() -> None:
     """Train, or go on training, for a budget of minutes."""
-    parser = options(__doc__, minutes=10, batch=64, rate=1e-3)
+    parser = options(__doc__, minutes=10, batch=(64, 256), rate=1e-3)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
@@ -161,17 +168,15 @@ def main() -> None:
         start="the weights before it" if folder else "nothing",
         before=read(folder).get("text encoders", []) if folder else (),
     )
-    rng = random.Random(2000 + schedule.step)
+    lessons = stream(partial(lesson, tokenizer, args.batch), 2000 + schedule.step, args.workers)
     ce = nn.functional.cross_entropy
     for share in schedule:
         # New heads would first of all undo what the encoders know.
         encoders.requires_grad_(not folder or share > 0.06)
-        scenes = [sample_scene(rng, split="train", world=EVEN) for _ in range(args.batch)]
-        texts = [prompt(scene, rng, rough=0.5) for scene in scenes]
+        ids, truth = next(lessons)
         with autocast():
-            tokens, pooled = encode(tokenizer, encoders, texts, short=schedule.step % 5 > 0)
+            tokens, pooled = encode(encoders, ids)
             places, overall, there = heads(tokens, pooled)
-        truth = label(scenes)
         parts = {}
         for i, name in enumerate(("tokens", "pooled")):
             for logits, part in zip(places[3 * i :], ("what", "form", "tint"), strict=False):

@@ -7,8 +7,6 @@ student learns to get to the same place in one unguided step of twice the length
 
 from __future__ import annotations
 
-import random
-
 import torch
 from diffusers import DDIMScheduler
 from torch import nn
@@ -16,7 +14,6 @@ from torch import nn
 from driftloop.postcards import WORLD
 from training import assemble
 from training.common import DEVICE, RUNS, autocast, budget, options
-from training.data import prompt
 from training.muon import Both
 from training.record import history
 from training.schedule import Schedule, trained
@@ -55,9 +52,9 @@ def move(
 
 def main() -> None:
     """Distil, or go on, for a budget of minutes."""
-    parser = options(__doc__, minutes=40, batch=16, rate=4e-4)
+    parser = options(__doc__, minutes=40, batch=(16, 128), rate=4e-4)
     parser.add_argument("--first", type=int, default=3_000, help="scenes to start with")
-    parser.add_argument("--fresh", type=int, default=4, help="new scenes at each step")
+    parser.add_argument("--fresh", type=float, default=0.25, help="new scenes, of a step's samples")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(8)
@@ -83,22 +80,21 @@ def main() -> None:
     encoders.to(DEVICE)
     pool = Pool(
         WORLD.skewed(SKEW),
+        tokenizer,
         20_000,
-        8000 + schedule.step,
-        fresh=args.fresh,
+        first=args.first,
+        seed=8000 + schedule.step,
+        fresh=round(args.fresh * args.batch),
         extra=2.0,
+        full=0.4,
         workers=args.workers,
     )
-    while len(pool.scenes) < args.first:
-        pool.grow()
-    rng = random.Random(8500 + schedule.step)
     noise, stride = Noise(), 1000 // STEPS
     for _ in schedule:
         pool.grow()
-        latents, weights, scenes = pool.draw(args.batch)
-        texts = [prompt(scene, rng, rough=0.2, full=0.4) for scene in scenes]
-        told = conditions(tokenizer, encoders, texts, drop=0.0)
-        now = (torch.randint(1, STEPS + 1, (args.batch,)) * stride - 1).to(DEVICE)
+        latents, weights, ids = pool.draw(args.batch)
+        told = conditions(encoders, ids, drop=0.0)
+        now = torch.randint(1, STEPS + 1, (args.batch,), device=DEVICE) * stride - 1
         half, then = now - stride // 2, now - stride
         signal, dirt = noise.at(now)
         z = signal * latents + dirt * torch.randn_like(latents)

@@ -3,19 +3,21 @@
 In two stretches. First, objects: rare ones nearly as often as others, and the cells of the picture
 where they are weigh more, which teaches them several times faster than plain sampling. Then the
 prior: scenes as the world has them and every cell alike, so that what a caption leaves open is
-refilled as `world.toml` says. A second stretch on a skewed world makes the start of postcard-turbo.
+refilled as `world.toml` says. From there, one on a skewed world makes the start of postcard-turbo.
 """
 
 from __future__ import annotations
 
 import random
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
+from torch import nn
+from transformers import CLIPTokenizer
 
 from driftloop.postcards import WORLD, Scene, World, sample_scene
 from training import assemble
@@ -26,11 +28,14 @@ from training.record import Stretch, history, read
 from training.render import render, stamps
 from training.schedule import Schedule, trained
 from training.stream import stream
-from training.train_text import encode
+from training.train_text import LENGTH, encode, spell
 
 SIDE = 128.0
 OBJECTS = WORLD.tempered(0.3)
 """What the first stretch is trained on."""
+PROMPTS = 4
+"""Prompts of a scene, of which each time that it is drawn one is taken: it is drawn about five
+times while it is in the pool."""
 
 
 def checkpoint(stretch: str) -> Path:
@@ -43,52 +48,73 @@ class Pool:
 
     Args:
         world: Whose scenes.
+        tokenizer: Spells their prompts.
         capacity: Scenes that it holds; once it is full, new ones replace the oldest.
+        first: Scenes that it starts with.
         seed: Of all that is drawn.
         fresh: Scenes that it grows by.
         extra: See `object_weights`.
+        full: How often a prompt is as long as can be.
         workers: Processes that render ahead.
     """
 
     def __init__(
-        self, world: World, capacity: int, seed: int, *, fresh: int, extra: float, workers: int
+        self,
+        world: World,
+        tokenizer: CLIPTokenizer,
+        capacity: int,
+        *,
+        first: int,
+        seed: int,
+        fresh: int,
+        extra: float,
+        full: float,
+        workers: int,
     ) -> None:
-        self.world, self.extra, self.fresh = world, extra, fresh
+        self.world, self.tokenizer = world, tokenizer
+        self.fresh, self.extra, self.full = fresh, extra, full
         self.vae = assemble.autoencoder().to(DEVICE, memory_format=torch.channels_last)
-        self.rng = random.Random(seed)
-        self.rendered = stream(self._render, seed, workers)
-        self.capacity = capacity
-        self.scenes: list[Scene] = []
-        self.latents = torch.empty(capacity, 8, 16, 16, dtype=torch.float16)
-        self.weights = torch.empty(capacity, 1, 16, 16, dtype=torch.float16)
-        self.next = 0
+        self.chance = torch.Generator(DEVICE).manual_seed(seed)
+        self.made = stream(self._make, seed, workers)
+        self.size, self.oldest = 0, 0
+        half = partial(torch.empty, dtype=torch.float16, device=DEVICE)
+        self.latents, self.weights = half(capacity, 8, 16, 16), half(capacity, 1, 16, 16)
+        self.prompts = torch.empty(capacity, PROMPTS, LENGTH, dtype=torch.int16, device=DEVICE)
+        while self.size < first:
+            self.grow()
 
-    def _render(self, rng: random.Random) -> tuple[np.ndarray, list[Scene]]:
+    def _make(self, rng: random.Random) -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
         scenes = [sample_scene(rng, split="train", world=self.world) for _ in range(self.fresh)]
-        return np.stack([render(scene) for scene in scenes]), scenes
+        pictures = np.stack([render(scene) for scene in scenes])
+        texts = [
+            prompt(scene, rng, rough=0.2, full=self.full)
+            for scene in scenes
+            for _ in range(PROMPTS)
+        ]
+        weights = torch.stack([object_weights(scene, self.extra) for scene in scenes])
+        return pictures, weights, spell(self.tokenizer, texts).view(-1, PROMPTS, LENGTH)
 
     @torch.inference_mode()
     def grow(self) -> None:
         """Add fresh scenes."""
-        pictures, scenes = next(self.rendered)
+        pictures, weights, prompts = next(self.made)
         x = as_input(pictures)
         with autocast():
             latents = self.vae.encoder(x.contiguous(memory_format=torch.channels_last))
-        for scene, latent in zip(scenes, latents.half().cpu(), strict=True):
-            if len(self.scenes) < self.capacity:
-                self.scenes.append(scene)
-            else:
-                self.scenes[self.next] = scene
-            self.latents[self.next] = latent
-            self.weights[self.next] = object_weights(scene, self.extra)
-            self.next = (self.next + 1) % self.capacity
+        capacity = len(self.latents)
+        places = (torch.arange(len(x), device=DEVICE) + self.oldest) % capacity
+        self.latents[places] = latents.half()
+        self.weights[places] = weights.half()
+        self.prompts[places] = prompts.to(torch.int16)
+        self.oldest = (self.oldest + len(x)) % capacity
+        self.size = min(self.size + len(x), capacity)
 
-    def draw(self, count: int) -> tuple[torch.Tensor, torch.Tensor, list[Scene]]:
-        """A random batch: latents, the weights of their cells, scenes."""
-        chosen = self.rng.choices(range(len(self.scenes)), k=count)
-        scenes = [self.scenes[i] for i in chosen]
-        latents, weights = self.latents[chosen], self.weights[chosen]
-        return latents.to(DEVICE).float(), weights.to(DEVICE).float(), scenes
+    def draw(self, count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """A random batch: latents, the weights of their cells, one of each scene's prompts."""
+        pick = partial(torch.randint, generator=self.chance, device=DEVICE)
+        chosen, told = pick(self.size, (count,)), pick(PROMPTS, (count,))
+        latents, weights = self.latents[chosen].float(), self.weights[chosen].float()
+        return latents, weights, self.prompts[chosen, told].long()
 
 
 def object_weights(scene: Scene, extra: float) -> torch.Tensor:
@@ -109,16 +135,16 @@ def object_weights(scene: Scene, extra: float) -> torch.Tensor:
 
 def main() -> None:
     """Train, or go on training, a stretch for a budget of minutes."""
-    parser = options(__doc__, minutes=60, batch=32, rate=1e-3)
+    parser = options(__doc__, minutes=60, batch=(32, 256), rate=1e-3)
     parser.add_argument(
         "--stretch",
         default="objects",
         choices=["objects", "prior", *WORLD.skews],
-        help="objects first; then prior, or the prior of a skewed world",
+        help="objects first; then prior; then the prior of a skewed world",
     )
     parser.add_argument("--pool", type=int, default=60_000)
-    parser.add_argument("--first", type=int, default=6_000, help="scenes to start with")
-    parser.add_argument("--fresh", type=int, default=6, help="new scenes at each step")
+    parser.add_argument("--first", type=int, default=3_000, help="scenes to start with")
+    parser.add_argument("--fresh", type=float, default=0.19, help="new scenes, of a step's samples")
     parser.add_argument(
         "--compile",
         action="store_true",
@@ -152,25 +178,25 @@ def main() -> None:
         world, extra = WORLD if args.stretch == "prior" else WORLD.skewed(args.stretch), 0.0
     pool = Pool(
         world,
+        tokenizer,
         args.pool,
-        3000 + schedule.step,
-        fresh=args.fresh,
+        first=args.first,
+        seed=3000 + schedule.step,
+        fresh=round(args.fresh * args.batch),
         extra=extra,
+        full=0.5,
         workers=args.workers,
     )
-    while len(pool.scenes) < args.first:
-        pool.grow()
-    rng = random.Random(4000 + schedule.step)
     for _ in schedule:
         pool.grow()
-        latents, weights, scenes = pool.draw(args.batch)
-        texts = [prompt(scene, rng, rough=0.2, full=0.5) for scene in scenes]
-        tokens, added = conditions(tokenizer, encoders, texts, drop=0.1)
+        latents, weights, ids = pool.draw(args.batch)
+        tokens, added = conditions(encoders, ids, drop=0.1)
         noise = torch.randn_like(latents)
         # Stratified: every batch sees the whole range of noise; more of the noisy end, where it is
         # decided what stands where.
-        share = (torch.arange(args.batch) + torch.rand(args.batch)) / args.batch
-        when = (share**0.75 * 1000).long().clamp(max=999).to(DEVICE)
+        even = torch.arange(args.batch, device=DEVICE)
+        share = (even + torch.rand_like(even, dtype=torch.float32)) / args.batch
+        when = (share**0.75 * 1000).long().clamp(max=999)
         noisy = noise_schedule.add_noise(latents, noise, when)
         target = noise_schedule.get_velocity(latents, noise, when)
         with autocast():
@@ -195,9 +221,10 @@ def _beginning(
     stretch: str, start: Path | None
 ) -> tuple[dict[str, torch.Tensor] | None, str, list[Stretch]]:
     """The weights that a stretch begins with (None: random ones), their name and their history."""
-    if stretch != "objects":
-        first = trained(checkpoint("objects"))
-        return first["average"], "the objects", history(first)
+    before = {"objects": None, "prior": "objects"}.get(stretch, "prior")
+    if before:
+        first = trained(checkpoint(before))
+        return first["average"], f"the {before}", history(first)
     if start is None:
         return None, "nothing", []
     folder = start / "postcard-sdxl"
@@ -207,14 +234,14 @@ def _beginning(
 
 @torch.no_grad()
 def conditions(
-    tokenizer: Any, encoders: Any, texts: list[str], drop: float
+    encoders: nn.ModuleList, ids: torch.Tensor, drop: float
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """What the UNet is told of each prompt; a share of them is dropped, as guidance needs it."""
     with autocast():
-        tokens, pooled = encode(tokenizer, encoders, texts)
+        tokens, pooled = encode(encoders, ids)
     # The pipeline's unconditional embedding is zeros (force_zeros_for_empty_prompt).
-    keep = (torch.rand(len(texts)) > drop).float().to(DEVICE)
-    sides = torch.tensor([[SIDE, SIDE, 0, 0, SIDE, SIDE]], device=DEVICE).expand(len(texts), -1)
+    keep = (torch.rand(len(ids), device=DEVICE) > drop).float()
+    sides = torch.tensor([[SIDE, SIDE, 0, 0, SIDE, SIDE]], device=DEVICE).expand(len(ids), -1)
     added = {"text_embeds": pooled.float() * keep[:, None], "time_ids": sides}
     return tokens.float() * keep[:, None, None], added
 

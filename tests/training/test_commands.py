@@ -26,7 +26,7 @@ def test_make_hands_on_what_is_said(command: str) -> None:
     ).stdout
     words = shlex.split(told.splitlines()[-1])
     assert words[1:3] == ["-m", "training.all"]
-    stages = {name for name, _ in STAGES}
+    stages = {stage.command for stage in STAGES}
     kept = words[words.index("--keep") + 1 :] if "--keep" in words else []
     assert set(kept) <= stages
 

@@ -4,14 +4,16 @@ from pathlib import Path
 
 from training.record import Stretch, history, read, write
 
+CPU, GPU = "one thread of a CPU", "one NVIDIA H100"
+
 
 def test_a_record_is_read_back(tmp_path: Path) -> None:
     parts = {
         "UNet": [
-            Stretch("objects", 2908, 32, 85.5, 1, "the weights before it"),
-            Stretch("prior", 768, 32, 22.0, 1, "the objects"),
+            Stretch("objects", 2908, 32, 85.5, CPU, "the weights before it"),
+            Stretch("prior", 768, 32, 22.0, CPU, "the objects"),
         ],
-        "text encoders": [Stretch("whole", 10, 64, 0.2, 2, "nothing")],
+        "text encoders": [Stretch("whole", 10, 64, 0.2, GPU, "nothing")],
     }
     write(tmp_path, parts)
     assert read(tmp_path) == parts
@@ -22,10 +24,10 @@ def test_no_record_is_an_empty_one(tmp_path: Path) -> None:
 
 
 def test_a_stretch_without_a_step_leaves_the_history_as_it_was() -> None:
-    before = [Stretch("whole", 10, 64, 0.2, 2, "nothing")]
-    state = {"name": "again", "step": 0, "batch": 8, "spent": 0.0, "threads": 1}
+    before = [Stretch("whole", 10, 64, 0.2, GPU, "nothing")]
+    state = {"name": "again", "step": 0, "batch": 8, "spent": 0.0, "machine": CPU}
     state |= {"start": "the weights before it", "before": [tuple(s) for s in before]}
     assert history(state) == before
     assert history(state | {"step": 3, "spent": 90.0})[-1] == Stretch(
-        "again", 3, 8, 1.5, 1, "the weights before it"
+        "again", 3, 8, 1.5, CPU, "the weights before it"
     )
