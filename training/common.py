@@ -65,7 +65,7 @@ def load(path: Path) -> dict[str, Any] | None:
 
 
 def options(
-    description: str | None, *, minutes: float, batch: tuple[int, int], rate: float
+    description: str | None, *, minutes: float, batch: tuple[int, int], rate: float | None
 ) -> argparse.ArgumentParser:
     """The options that every stage has.
 
@@ -73,7 +73,7 @@ def options(
         description: What the stage does.
         minutes: Its budget.
         batch: Samples a step on a CPU, and on a GPU, which would wait for Python with so few.
-        rate: Its peak learning rate.
+        rate: Its peak learning rate; None where it depends on other options.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--minutes", type=float, default=minutes, help="over all sittings")

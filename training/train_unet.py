@@ -33,6 +33,10 @@ from training.train_text import LENGTH, encode, spell
 SIDE = 128.0
 OBJECTS = WORLD.tempered(0.3)
 """What the first stretch is trained on."""
+RATES = {"objects": 1e-3, "prior": 1e-3}
+"""Peak learning rates; one for what goes on from a trained prior is `GENTLE`."""
+GENTLE = 2.5e-4
+"""Its stretch is short: with larger steps more would be undone than is learnt."""
 PROMPTS = 4
 """Prompts of a scene, of which each time that it is drawn one is taken: it is drawn about five
 times while it is in the pool."""
@@ -135,7 +139,7 @@ def object_weights(scene: Scene, extra: float) -> torch.Tensor:
 
 def main() -> None:
     """Train, or go on training, a stretch for a budget of minutes."""
-    parser = options(__doc__, minutes=60, batch=(32, 256), rate=1e-3)
+    parser = options(__doc__, minutes=60, batch=(32, 256), rate=None)
     parser.add_argument(
         "--stretch",
         default="objects",
@@ -151,6 +155,7 @@ def main() -> None:
         help="compile the network: takes a minute and a C++ compiler; steps may get shorter",
     )
     args = parser.parse_args()
+    args.rate = args.rate or RATES.get(args.stretch, GENTLE)
     torch.set_num_threads(args.threads)
     torch.manual_seed(3)
     model = assemble.unet()
