@@ -7,6 +7,7 @@ The minutes are those of one CPU core or of a GPU with some fifteen cores beside
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import time
@@ -55,13 +56,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     names = [stage.command for stage in STAGES]
     trained = [stage.command for stage in STAGES if stage.minutes]
-    parser.add_argument("--from", dest="first", choices=names, help="skip the stages before this")
-    parser.add_argument("--until", choices=names, help="end with this stage")
+    parser.add_argument("--from", dest="first", choices=names, help="skip what this needs")
+    parser.add_argument("--until", choices=names, help="skip what needs this")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on all training times")
-    parser.add_argument("--jobs", type=int, default=1, help="stages that run at the same time")
+    parser.add_argument("--jobs", type=positive, default=1, help="stages that run at the same time")
     parser.add_argument("--threads", type=int, default=2, help="of each stage")
     parser.add_argument(
-        "--workers", type=int, default=0, help="processes that render ahead, of each stage"
+        "--workers", type=int, default=0, help="processes that make batches, of each stage"
     )
     parser.add_argument("--compile", action="store_true", help="of the UNet; see its --help")
     parser.add_argument(
@@ -75,9 +76,28 @@ def main() -> None:
         help="stages that spend no time: what they start from is kept as it is",
     )
     args = parser.parse_args()
-    first = names.index(args.first) if args.first else 0
-    last = names.index(args.until) if args.until else len(names) - 1
-    run(STAGES[first : last + 1], lambda stage: _command(stage, args), args.jobs)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    run(between(args.first, args.until), lambda stage: _command(stage, args), args.jobs)
+
+
+def positive(text: str) -> int:
+    """A number from 1 on, for argparse."""
+    if (value := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on")
+    return value
+
+
+def between(first: str | None, last: str | None) -> list[Stage]:
+    """The stages, without those that the first one needs and those that need the last one."""
+    done = _needed_by(first) if first else set()
+    kept = [stage for stage in STAGES if stage.command not in done]
+    return [stage for stage in kept if last not in _needed_by(stage.command)]
+
+
+def _needed_by(name: str) -> set[str]:
+    """All stages that have to be done before one."""
+    direct = set(next(stage.needs for stage in STAGES if stage.command == name))
+    return direct.union(*map(_needed_by, direct))
 
 
 def _command(stage: Stage, args: argparse.Namespace) -> list[str]:
@@ -94,13 +114,13 @@ def _command(stage: Stage, args: argparse.Namespace) -> list[str]:
     return command
 
 
-def run(stages: Sequence[Stage], command: Callable[[Stage], list[str]], jobs: int) -> None:
+def run(stages: Sequence[Stage], told: Callable[[Stage], list[str]], jobs: int) -> None:
     """Run stages, each as soon as those that it needs are done and there is room.
 
     Args:
         stages: The stages, in the order in which they are begun where there is a choice. Of what
             they need, stages that are not among them are taken as done.
-        command: Says how a stage is started.
+        told: Says how a stage is started.
         jobs: How many run at the same time.
 
     Raises:
@@ -113,9 +133,9 @@ def run(stages: Sequence[Stage], command: Callable[[Stage], list[str]], jobs: in
             undone = {stage.command for stage in waiting} | set(running)
             ready = [stage for stage in waiting if not undone & set(stage.needs)]
             for stage in ready[: jobs - len(running)]:
-                told = command(stage)
-                print("+", " ".join(told), flush=True)
-                running[stage.command] = subprocess.Popen(told)
+                command = told(stage)
+                print("+", " ".join(command), flush=True)
+                running[stage.command] = subprocess.Popen(command)
                 waiting.remove(stage)
             time.sleep(0.1)
             for name, process in list(running.items()):

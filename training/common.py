@@ -7,6 +7,8 @@ import math
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,25 +67,26 @@ def load(path: Path) -> dict[str, Any] | None:
 
 
 def options(
-    description: str | None, *, minutes: float, batch: tuple[int, int], rate: float | None
+    description: str | None, *, batch: tuple[int, int], rate: float | None
 ) -> argparse.ArgumentParser:
     """The options that every stage has.
 
     Args:
         description: What the stage does.
-        minutes: Its budget.
         batch: Samples a step on a CPU, and on a GPU, which would wait for Python with so few.
         rate: Its peak learning rate; None where it depends on other options.
     """
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--minutes", type=float, default=minutes, help="over all sittings")
+    parser.add_argument(
+        "--minutes", type=float, required=True, help="over all sittings; see training/all.py"
+    )
     parser.add_argument(
         "--batch", type=int, default=batch[DEVICE.type == "cuda"], help="samples a step"
     )
     parser.add_argument("--rate", type=float, default=rate, help="peak learning rate")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
-        "--workers", type=int, default=0, help="processes that render ahead; give a GPU several"
+        "--workers", type=int, default=0, help="processes that make batches; give a GPU several"
     )
     parser.add_argument(
         "--start",
@@ -94,6 +97,14 @@ def options(
         "comes first",
     )
     return parser
+
+
+def fraction(text: str) -> float:
+    """A number from 0 to 1, for argparse."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to 1")
+    return value
 
 
 def budget(args: argparse.Namespace) -> dict[str, Any]:
@@ -117,16 +128,21 @@ def weights_in(file: Path) -> dict[str, torch.Tensor]:
     return {key: value.float() for key, value in load_file(file).items()}
 
 
-def stopping() -> list[int]:
+@contextmanager
+def stopping() -> Iterator[list[int]]:
     """A list that fills when the process is asked to end, so that it can save first."""
     asked: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, frame: asked.append(number))
-    return asked
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(n, lambda number, frame: asked.append(number)) for n in numbers]
+    try:
+        yield asked
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 class Average:
-    """An exponential moving average of a module's weights."""
+    """An exponential moving average of a module's weights, which stay where they lie."""
 
     def __init__(self, module: torch.nn.Module, decay: float) -> None:
         self.decay = decay

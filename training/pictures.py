@@ -16,10 +16,10 @@ from training.render import render
 from training.siblings import sibling
 from training.stream import stream
 
-Lesson = TypeVar("Lesson")
+ToLearn = TypeVar("ToLearn")
 
 
-class Pictures(Generic[Lesson]):
+class Pictures(Generic[ToLearn]):
     """Batches of a world's scenes and their pictures.
 
     Three pictures in eight pass through the autoencoder with noise in their latents, one in eight
@@ -37,7 +37,7 @@ class Pictures(Generic[Lesson]):
     def __init__(
         self,
         world: World,
-        lesson: Callable[[list[Scene], random.Random], Lesson],
+        lesson: Callable[[list[Scene], random.Random], ToLearn],
         seed: int,
         *,
         size: int,
@@ -49,7 +49,7 @@ class Pictures(Generic[Lesson]):
         self.vae = assemble.autoencoder().to(DEVICE, memory_format=torch.channels_last)
         self.rendered = stream(self._render, seed, workers)
 
-    def draw(self) -> tuple[torch.Tensor, Lesson]:
+    def draw(self) -> tuple[torch.Tensor, ToLearn]:
         """Pictures (size, 3, 128, 128) in [-1, 1], and what is to be learnt of them."""
         rendered, lesson = next(self.rendered)
         pictures = as_input(rendered)
@@ -57,7 +57,7 @@ class Pictures(Generic[Lesson]):
         order = torch.randperm(len(pictures), generator=self.noise, device=DEVICE)
         return self._worn(pictures[order])[order.argsort()].clone(), lesson
 
-    def _render(self, rng: random.Random) -> tuple[np.ndarray, Lesson]:
+    def _render(self, rng: random.Random) -> tuple[np.ndarray, ToLearn]:
         count = self.size // 2 if self.siblings else self.size
         scenes = [sample_scene(rng, split="train", world=self.world) for _ in range(count)]
         if self.siblings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import random
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from PIL import Image
@@ -255,7 +255,7 @@ def _specks(colours: tuple[str, str], wide: bool) -> str:
 
 @cache
 def _land(ground: str, season: str) -> np.ndarray:
-    """A ground with its greens turned, and what lies on it."""
+    """A ground with its greens turned, and what lies on it; not to be changed."""
     land = _layer(GROUNDS[ground])
     if season == "summer":
         return land
@@ -271,6 +271,7 @@ def _land(ground: str, season: str) -> np.ndarray:
     over = _layer(_specks(colours, wide=season == "winter"))
     land[..., :3] = land[..., :3] * (1 - over[..., 3:]) + over[..., :3] * over[..., 3:]
     land[..., 3:] = np.maximum(land[..., 3:], over[..., 3:])
+    land.flags.writeable = False
     return land
 
 
@@ -278,7 +279,7 @@ def _rgb(colour: str) -> np.ndarray:
     return np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)], dtype=np.float32)
 
 
-@cache
+@lru_cache(maxsize=1024)
 def backdrop(
     ground: str, time: str, weather: str, season: str = "summer", style: str = "flat"
 ) -> np.ndarray:

@@ -17,7 +17,7 @@ from training.record import Stretch
 
 RAMP = 50
 """Steps over which the rate rises after each start, when the optimiser knows nothing yet."""
-LOG_EVERY, SAVE_EVERY, LONGEST = 50, 150.0, 200
+LOG_EVERY, SAVE_EVERY, AVERAGED = 50, 150.0, 200
 """Steps between lines of the log, seconds between checkpoints, steps that are averaged last."""
 
 
@@ -40,6 +40,10 @@ class Schedule:
         name: What the stretch is called in the record of the weights.
         start: Where the weights come from, for the record.
         before: The stretches that made what it starts from.
+
+    Raises:
+        SystemExit: The checkpoint there was trained on another machine or with other batches, and
+            has minutes left.
     """
 
     def __init__(
@@ -72,12 +76,32 @@ class Schedule:
             self.average.steps = state["step"]
             self.spent, self.step, self.start = state["spent"], state["step"], state["start"]
             self.before = [Stretch(*stretch) for stretch in state["before"]]
+            alike = ("CPU" in state["machine"], state["batch"]) == ("CPU" in machine(), batch)
+            if self.spent < self.budget and not alike:
+                raise SystemExit(
+                    f"{path} was trained on {state['machine']} with batches of {state['batch']}, "
+                    f"whose minutes are not those of {machine()} with batches of {batch}: take it "
+                    "away, and go on from exported weights with --start"
+                )
         self.first = self.step
-        self.losses: dict[str, deque[torch.Tensor]] = defaultdict(partial(deque, maxlen=LONGEST))
+        self.losses: dict[str, deque[torch.Tensor]] = defaultdict(partial(deque, maxlen=AVERAGED))
 
     def __iter__(self) -> Iterator[float]:
-        """Give the share of the budget that is spent, once a step, until it is all spent."""
-        stop = stopping()
+        """Give the share of the budget that is spent, once a step, until it is all spent.
+
+        Raises:
+            SystemExit: Asked to end, by SIGTERM or Ctrl-C; it has saved.
+        """
+        with stopping() as stop:
+            yield from self._steps(stop)
+        if self.step > self.first or not self.path.exists():
+            self._save()
+            recent = self._recent(AVERAGED)
+            milestone(f"{self.path.stem}: {self.step} steps of {self.batch}, {recent}")
+        if stop:
+            raise SystemExit(128 + stop[0])
+
+    def _steps(self, stop: list[int]) -> Iterator[float]:
         saved = last = time.time()
         while self.spent < self.budget and not stop:
             share = self.spent / self.budget
@@ -93,8 +117,6 @@ class Schedule:
             if now - saved > SAVE_EVERY:
                 saved = now
                 self._save()
-        self._save()
-        milestone(f"{self.path.stem}: {self.step} steps of {self.batch}, {self._recent(LONGEST)}")
 
     def descend(self, loss: torch.Tensor, **parts: torch.Tensor | float) -> None:
         """Take one step down a loss, and note it with its parts."""

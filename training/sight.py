@@ -37,7 +37,7 @@ class View(NamedTuple):
 
 def view(scenes: Sequence[Scene]) -> View:
     """What there is to be seen in pictures of scenes."""
-    return View(label(scenes).setting, _patches(scenes))
+    return View(label(scenes).setting, patches(scenes))
 
 
 class Sight(nn.Module):
@@ -81,7 +81,8 @@ class Sight(nn.Module):
         return loss
 
 
-def _patches(scenes: Sequence[Scene]) -> torch.Tensor:
+def patches(scenes: Sequence[Scene]) -> torch.Tensor:
+    """What stands at the centre of each patch; see `View`."""
     across = SIDE // PATCH
     labels = torch.zeros(len(scenes), across, across, 4, dtype=torch.long)
     for i, scene in enumerate(scenes):

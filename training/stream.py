@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -34,8 +35,15 @@ def stream(make: Callable[[random.Random], Batch], seed: int, workers: int) -> I
         seed: Of the whole stream; with the same number of workers it is the same stream.
         workers: Processes that make batches ahead; 0 makes each when it is asked for.
     """
-    batches = DataLoader(_Endless(make, seed), batch_size=None, num_workers=workers)
+    batches = DataLoader(
+        _Endless(make, seed), batch_size=None, num_workers=workers, worker_init_fn=_patient
+    )
     return map(_moved, batches)
+
+
+def _patient(worker: int) -> None:
+    # Ctrl-C reaches every process of a terminal; who trains has to save first.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _moved(batch: Any) -> Any:

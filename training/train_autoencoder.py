@@ -92,7 +92,7 @@ def error_of(y: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tens
 
 def main() -> None:
     """Train, or go on training, a stretch for a budget of minutes."""
-    parser = options(__doc__, minutes=12, batch=(16, 128), rate=1e-3)
+    parser = options(__doc__, batch=(16, 128), rate=1e-3)
     parser.add_argument("--stretch", default="whole", choices=list(NOISE))
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

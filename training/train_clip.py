@@ -28,7 +28,7 @@ from training.pictures import Pictures
 from training.record import read
 from training.schedule import Schedule, trained
 from training.siblings import KIN_SHARE, allowed, in_the_same_words
-from training.sight import TOWER, Sight, View, view
+from training.sight import TOWER, Sight, View, patches
 from training.train_llava import picture_processor
 
 CHECKPOINT = RUNS / "clip.pt"
@@ -122,12 +122,14 @@ def lesson(tokenizer: CLIPTokenizer, scenes: list[Scene], rng: random.Random) ->
     tokens = tokenizer(
         texts, padding="longest", truncation=True, max_length=train_text.LENGTH, return_tensors="pt"
     )
-    return Lesson(tokens.input_ids, tokens.attention_mask, label(scenes), view(scenes))
+    labels = label(scenes)
+    view = View(labels.setting, patches(scenes))
+    return Lesson(tokens.input_ids, tokens.attention_mask, labels, view)
 
 
 def main() -> None:
     """Train, or go on training, for a budget of minutes."""
-    parser = options(__doc__, minutes=40, batch=(64, 192), rate=1e-3)
+    parser = options(__doc__, batch=(64, 192), rate=1e-3)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(7)

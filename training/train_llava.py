@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from driftloop.postcards import WORLD, Scene, caption, sample_scene
-from training.common import DEVICE, RUNS, autocast, budget, options, plain_attention
+from training.common import DEVICE, RUNS, autocast, budget, fraction, options, plain_attention
 from training.data import BUDGETS, english
 from training.instructions import all_instructions, instruct
 from training.muon import Both
@@ -161,9 +161,12 @@ def ask(tokenizer: PreTrainedTokenizerFast, instruction: str) -> list[int]:
 
 def main() -> None:
     """Train, or go on training, for a budget of minutes."""
-    parser = options(__doc__, minutes=40, batch=(32, 128), rate=1e-3)
+    parser = options(__doc__, batch=(32, 128), rate=1e-3)
     parser.add_argument(
-        "--sight", type=float, default=1 / 6, help="share of the time in which the tower is alone"
+        "--sight",
+        type=fraction,
+        default=1 / 6,
+        help="share of the time in which the tower is alone",
     )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -190,10 +193,10 @@ def main() -> None:
         size=args.batch,
         workers=args.workers,
     )
-    for share in schedule:
+    for spent in schedule:
         pixels, told = pictures.draw()
         with autocast():
-            if share < args.sight:
+            if spent < args.sight:
                 # To see comes before to tell, and costs a quarter of it.
                 model.model.vision_tower(pixels)
                 telling = torch.zeros((), device=DEVICE)

@@ -117,7 +117,8 @@ class Heads(nn.Module):
 def spell(tokenizer: CLIPTokenizer, texts: list[str], short: bool = False) -> torch.Tensor:
     """Token ids as StableDiffusionXLPipeline makes them, (n, 77).
 
-    `short` pads only to the longest text: attention is causal, so the states are the same ones.
+    `short` pads only to the longest text, (n, longest): attention is causal, so the states are the
+    same ones.
     """
     ids = tokenizer(
         texts, padding="longest", max_length=LENGTH, truncation=True, return_tensors="pt"
@@ -143,7 +144,7 @@ def lesson(tokenizer: CLIPTokenizer, size: int, rng: random.Random) -> tuple[tor
 
 def main() -> None:
     """Train, or go on training, for a budget of minutes."""
-    parser = options(__doc__, minutes=10, batch=(64, 256), rate=1e-3)
+    parser = options(__doc__, batch=(64, 256), rate=1e-3)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)

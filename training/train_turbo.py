@@ -13,7 +13,7 @@ from torch import nn
 
 from driftloop.postcards import WORLD
 from training import assemble
-from training.common import DEVICE, RUNS, autocast, budget, options
+from training.common import DEVICE, RUNS, autocast, budget, fraction, options
 from training.muon import Both
 from training.record import history
 from training.schedule import Schedule, trained
@@ -22,6 +22,9 @@ from training.train_unet import Pool, checkpoint, conditions, prepare
 CHECKPOINT = RUNS / "turbo.pt"
 SKEW = "nocturne"
 STEPS, TEACHER_GUIDANCE = 4, 2.0
+RATES = (1.2e-4, 4e-4)
+"""Peak learning rates of a CPU's small batches and of a GPU's: the student starts as its teacher,
+and larger steps on few samples take it away from there faster than they teach it."""
 
 
 class Noise:
@@ -52,9 +55,9 @@ def move(
 
 def main() -> None:
     """Distil, or go on, for a budget of minutes."""
-    parser = options(__doc__, minutes=40, batch=(16, 128), rate=4e-4)
+    parser = options(__doc__, batch=(16, 128), rate=RATES[DEVICE.type == "cuda"])
     parser.add_argument("--first", type=int, default=3_000, help="scenes to start with")
-    parser.add_argument("--fresh", type=float, default=0.25, help="new scenes, of a step's samples")
+    parser.add_argument("--fresh", type=fraction, default=0.25, help="share of new scenes")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(8)
@@ -84,7 +87,7 @@ def main() -> None:
         20_000,
         first=args.first,
         seed=8000 + schedule.step,
-        fresh=round(args.fresh * args.batch),
+        fresh=max(1, round(args.fresh * args.batch)),
         extra=2.0,
         full=0.4,
         workers=args.workers,

@@ -21,7 +21,7 @@ from transformers import CLIPTokenizer
 
 from driftloop.postcards import WORLD, Scene, World, sample_scene
 from training import assemble
-from training.common import DEVICE, RUNS, as_input, autocast, budget, options, weights_in
+from training.common import DEVICE, RUNS, as_input, autocast, budget, fraction, options, weights_in
 from training.data import prompt
 from training.muon import Both
 from training.record import Stretch, history, read
@@ -48,7 +48,7 @@ def checkpoint(stretch: str) -> Path:
 
 
 class Pool:
-    """Scenes with their latents; it grows while training goes on.
+    """Latents of scenes, with prompts for each; it grows while training goes on.
 
     Args:
         world: Whose scenes.
@@ -84,7 +84,7 @@ class Pool:
         half = partial(torch.empty, dtype=torch.float16, device=DEVICE)
         self.latents, self.weights = half(capacity, 8, 16, 16), half(capacity, 1, 16, 16)
         self.prompts = torch.empty(capacity, PROMPTS, LENGTH, dtype=torch.int16, device=DEVICE)
-        while self.size < first:
+        while self.size < min(first, capacity):
             self.grow()
 
     def _make(self, rng: random.Random) -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
@@ -139,7 +139,7 @@ def object_weights(scene: Scene, extra: float) -> torch.Tensor:
 
 def main() -> None:
     """Train, or go on training, a stretch for a budget of minutes."""
-    parser = options(__doc__, minutes=60, batch=(32, 256), rate=None)
+    parser = options(__doc__, batch=(32, 256), rate=None)
     parser.add_argument(
         "--stretch",
         default="objects",
@@ -148,7 +148,7 @@ def main() -> None:
     )
     parser.add_argument("--pool", type=int, default=60_000)
     parser.add_argument("--first", type=int, default=3_000, help="scenes to start with")
-    parser.add_argument("--fresh", type=float, default=0.19, help="new scenes, of a step's samples")
+    parser.add_argument("--fresh", type=fraction, default=0.19, help="share of new scenes")
     parser.add_argument(
         "--compile",
         action="store_true",
@@ -187,7 +187,7 @@ def main() -> None:
         args.pool,
         first=args.first,
         seed=3000 + schedule.step,
-        fresh=round(args.fresh * args.batch),
+        fresh=max(1, round(args.fresh * args.batch)),
         extra=extra,
         full=0.5,
         workers=args.workers,

@@ -18,6 +18,7 @@ from driftloop.encoders import embed, get_encoder
 from driftloop.measures import Estimate, energy_distance, separation, verdict
 from driftloop.postcards import caption, home_world, parse, sample_scene
 from driftloop.report import write_report
+from driftloop.report._answers import _why_undecided
 from driftloop.report._assess import _states
 from driftloop.report._choice import choose
 from driftloop.report._conditions import Cell, make_factorial, measure_conditions, styles
@@ -313,6 +314,9 @@ def test_what_prompts_look_like_is_no_contraction(tmp_path: Path, opens: str) ->
     found = measure_ending(material.tracks, x, own["image"])
     assert found is not None
     assert found.verdict.falls is False
+    short = measure_ending(material.tracks, x[:, :3], 1)
+    assert short is not None
+    assert "too few rounds" in _why_undecided(short)
     if opens == "text":
         # Measured from the pictures of the prompts they would have come closer.
         blind = measure_ending(material.tracks, x)

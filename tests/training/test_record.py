@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from driftloop.postcards import bundled_names, bundled_path
 from training.record import Stretch, history, read, write
 
 CPU, GPU = "one thread of a CPU", "one NVIDIA H100"
@@ -31,3 +34,10 @@ def test_a_stretch_without_a_step_leaves_the_history_as_it_was() -> None:
     assert history(state | {"step": 3, "spent": 90.0})[-1] == Stretch(
         "again", 3, 8, 1.5, CPU, "the weights before it"
     )
+
+
+@pytest.mark.parametrize("model", bundled_names())
+def test_every_bundled_model_has_its_record(model: str) -> None:
+    found = read(bundled_path(model))
+    assert found
+    assert all(stretch.steps for stretches in found.values() for stretch in stretches)

@@ -1,4 +1,4 @@
-"""Batches that other processes make are those that would be made here."""
+"""Batches that another process makes are those that would be made here."""
 
 from __future__ import annotations
 
@@ -37,3 +37,4 @@ def test_a_stream_is_that_of_its_seed_and_its_workers() -> None:
         assert heads(1, workers) == heads(1, workers)
         assert len(set(heads(1, workers))) == 6
         assert heads(1, workers) != heads(2, workers)
+    assert heads(1, 0) == heads(1, 1)

@@ -102,6 +102,12 @@ def _why_undecided(ending: Ending) -> str:
     found = ending.verdict
     if not np.isfinite(found.memory.value) and ending.separation.twins.prompts.max(initial=0) < 2:
         return "Memory needs twins: trajectories of the same prompt with other random numbers."
+    late = ending.separation.late
+    if np.isfinite(late.strangers.value) and not np.isfinite(late.contraction.value):
+        return (
+            "There are too few rounds to say how much closer prompts have come: the late half "
+            "begins before the round that it would be measured from."
+        )
     open_ends = []
     if found.falls is None:
         open_ends.append("how much closer prompts have come")
