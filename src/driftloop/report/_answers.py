@@ -92,13 +92,17 @@ def answer(material: Material, drifts: Sequence[Drift]) -> list[Answer]:
         kind = found.says or "undecided"
         means = MEANS.get(kind, "It depends on what one looks at.")
         if kind == "undecided":
-            means = f"{means} {_why_undecided(seen[0][1])}"
+            means = f"{means} {_why_undecided([ending for _, ending in seen])}".rstrip()
         rows = [_row(drift, ending) for drift, ending in seen]
         answers.append(Answer(arm, kind, means, found.sure, found.robust, horizon, rows))
     return answers
 
 
-def _why_undecided(ending: Ending) -> str:
+def _why_undecided(endings: Sequence[Ending]) -> str:
+    """What the first encoder that cannot tell would need; nothing where each of them can."""
+    ending = next((ending for ending in endings if ending.verdict.kind == "undecided"), None)
+    if ending is None:
+        return ""
     found = ending.verdict
     if not np.isfinite(found.memory.value) and ending.separation.twins.prompts.max(initial=0) < 2:
         return "Memory needs twins: trajectories of the same prompt with other random numbers."
