@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from training.common import DEVICE
+from training.common import here
 
 
 class Stage(NamedTuple):
@@ -103,8 +103,7 @@ def _needed_by(name: str) -> set[str]:
 def _command(stage: Stage, args: argparse.Namespace) -> list[str]:
     command = [sys.executable, "-m", *f"training.{stage.command}".split()]
     if stage.minutes is not None:
-        minutes = stage.minutes[DEVICE.type == "cuda"]
-        budget = 0 if stage.command in args.keep else minutes * args.scale
+        budget = 0 if stage.command in args.keep else here(stage.minutes) * args.scale
         command += ["--minutes", str(budget), "--threads", str(args.threads)]
         command += ["--workers", str(args.workers)]
         if args.compile and "train_unet" in stage.command:

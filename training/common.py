@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,12 @@ RUNS = Path(os.environ.get("TRAINING_RUNS") or Path(__file__).parent / "runs")
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 if DEVICE.type == "cuda":
     torch.set_float32_matmul_precision("high")
+Choice = TypeVar("Choice")
+
+
+def here(choices: tuple[Choice, Choice]) -> Choice:
+    """Of what is for a CPU and what is for a GPU, the one for where training runs."""
+    return choices[DEVICE.type == "cuda"]
 
 
 def machine() -> str:
@@ -80,9 +86,7 @@ def options(
     parser.add_argument(
         "--minutes", type=float, required=True, help="over all sittings; see training/all.py"
     )
-    parser.add_argument(
-        "--batch", type=int, default=batch[DEVICE.type == "cuda"], help="samples a step"
-    )
+    parser.add_argument("--batch", type=int, default=here(batch), help="samples a step")
     parser.add_argument("--rate", type=float, default=rate, help="peak learning rate")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(

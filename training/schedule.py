@@ -42,8 +42,8 @@ class Schedule:
         before: The stretches that made what it starts from.
 
     Raises:
-        SystemExit: The checkpoint there was trained on another machine or with other batches, and
-            has minutes left.
+        SystemExit: The checkpoint there was trained on the other of CPU and GPU or with other
+            batches, and has minutes left.
     """
 
     def __init__(
@@ -69,6 +69,13 @@ class Schedule:
         self.name, self.start, self.before = name, start, list(before)
         self.spent, self.step = 0.0, 0
         if state := load(path):
+            made, now = (state["device"], state["batch"]), (DEVICE.type, batch)
+            if state["spent"] < self.budget and made != now:
+                raise SystemExit(
+                    f"{path} was trained on {state['machine']} with batches of {state['batch']}, "
+                    f"whose minutes are not those of {machine()} with batches of {batch}: take it "
+                    "away, and go on from exported weights with --start"
+                )
             model.load_state_dict(state["model"])
             self.beside.load_state_dict(state["beside"])
             optimiser.load_state_dict(state["optimiser"])
@@ -76,13 +83,6 @@ class Schedule:
             self.average.steps = state["step"]
             self.spent, self.step, self.start = state["spent"], state["step"], state["start"]
             self.before = [Stretch(*stretch) for stretch in state["before"]]
-            alike = ("CPU" in state["machine"], state["batch"]) == ("CPU" in machine(), batch)
-            if self.spent < self.budget and not alike:
-                raise SystemExit(
-                    f"{path} was trained on {state['machine']} with batches of {state['batch']}, "
-                    f"whose minutes are not those of {machine()} with batches of {batch}: take it "
-                    "away, and go on from exported weights with --start"
-                )
         self.first = self.step
         self.losses: dict[str, deque[torch.Tensor]] = defaultdict(partial(deque, maxlen=AVERAGED))
 
@@ -150,6 +150,7 @@ class Schedule:
             spent=self.spent,
             step=self.step,
             batch=self.batch,
+            device=DEVICE.type,
             machine=machine(),
             name=self.name,
             start=self.start,

@@ -13,7 +13,7 @@ from torch import nn
 
 from driftloop.postcards import WORLD
 from training import assemble
-from training.common import DEVICE, RUNS, autocast, budget, fraction, options
+from training.common import DEVICE, RUNS, autocast, budget, fraction, here, options
 from training.muon import Both
 from training.record import history
 from training.schedule import Schedule, trained
@@ -55,7 +55,7 @@ def move(
 
 def main() -> None:
     """Distil, or go on, for a budget of minutes."""
-    parser = options(__doc__, batch=(16, 128), rate=RATES[DEVICE.type == "cuda"])
+    parser = options(__doc__, batch=(16, 128), rate=here(RATES))
     parser.add_argument("--first", type=int, default=3_000, help="scenes to start with")
     parser.add_argument("--fresh", type=fraction, default=0.25, help="share of new scenes")
     args = parser.parse_args()
@@ -85,9 +85,10 @@ def main() -> None:
         WORLD.skewed(SKEW),
         tokenizer,
         20_000,
+        batch=args.batch,
         first=args.first,
         seed=8000 + schedule.step,
-        fresh=max(1, round(args.fresh * args.batch)),
+        fresh=args.fresh,
         extra=2.0,
         full=0.4,
         workers=args.workers,
@@ -95,7 +96,7 @@ def main() -> None:
     noise, stride = Noise(), 1000 // STEPS
     for _ in schedule:
         pool.grow()
-        latents, weights, ids = pool.draw(args.batch)
+        latents, weights, ids = pool.draw()
         told = conditions(encoders, ids, drop=0.0)
         now = torch.randint(1, STEPS + 1, (args.batch,), device=DEVICE) * stride - 1
         half, then = now - stride // 2, now - stride

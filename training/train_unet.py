@@ -54,9 +54,10 @@ class Pool:
         world: Whose scenes.
         tokenizer: Spells their prompts.
         capacity: Scenes that it holds; once it is full, new ones replace the oldest.
+        batch: Scenes that are drawn at a step.
         first: Scenes that it starts with.
         seed: Of all that is drawn.
-        fresh: Scenes that it grows by.
+        fresh: Share of a batch that it grows by.
         extra: See `object_weights`.
         full: How often a prompt is as long as can be.
         workers: Processes that render ahead.
@@ -68,15 +69,17 @@ class Pool:
         tokenizer: CLIPTokenizer,
         capacity: int,
         *,
+        batch: int,
         first: int,
         seed: int,
-        fresh: int,
+        fresh: float,
         extra: float,
         full: float,
         workers: int,
     ) -> None:
         self.world, self.tokenizer = world, tokenizer
-        self.fresh, self.extra, self.full = fresh, extra, full
+        self.batch, self.fresh = batch, max(1, round(fresh * batch))
+        self.extra, self.full = extra, full
         self.vae = assemble.autoencoder().to(DEVICE, memory_format=torch.channels_last)
         self.chance = torch.Generator(DEVICE).manual_seed(seed)
         self.made = stream(self._make, seed, workers)
@@ -113,10 +116,10 @@ class Pool:
         self.oldest = (self.oldest + len(x)) % capacity
         self.size = min(self.size + len(x), capacity)
 
-    def draw(self, count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def draw(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """A random batch: latents, the weights of their cells, one of each scene's prompts."""
         pick = partial(torch.randint, generator=self.chance, device=DEVICE)
-        chosen, told = pick(self.size, (count,)), pick(PROMPTS, (count,))
+        chosen, told = pick(self.size, (self.batch,)), pick(PROMPTS, (self.batch,))
         latents, weights = self.latents[chosen].float(), self.weights[chosen].float()
         return latents, weights, self.prompts[chosen, told].long()
 
@@ -185,16 +188,17 @@ def main() -> None:
         world,
         tokenizer,
         args.pool,
+        batch=args.batch,
         first=args.first,
         seed=3000 + schedule.step,
-        fresh=max(1, round(args.fresh * args.batch)),
+        fresh=args.fresh,
         extra=extra,
         full=0.5,
         workers=args.workers,
     )
     for _ in schedule:
         pool.grow()
-        latents, weights, ids = pool.draw(args.batch)
+        latents, weights, ids = pool.draw()
         tokens, added = conditions(encoders, ids, drop=0.1)
         noise = torch.randn_like(latents)
         # Stratified: every batch sees the whole range of noise; more of the noisy end, where it is

@@ -66,14 +66,14 @@ def test_what_is_done_is_left_as_it_is(runs: Path) -> None:
     assert history(trained(path))[-1].batch == 4
 
 
-@pytest.mark.parametrize("change", ["batch", "machine"])
-def test_minutes_of_another_machine_are_not_gone_on_with(
+@pytest.mark.parametrize("change", ["batch", "device"])
+def test_minutes_of_another_device_are_not_gone_on_with(
     runs: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     path = runs / "a.pt"
     play(*stretch(path, 0.002))
-    if change == "machine":
-        monkeypatch.setattr(schedule, "machine", lambda: "one NVIDIA H100")
+    if change == "device":
+        monkeypatch.setattr(schedule, "DEVICE", torch.device("cuda"))
     with pytest.raises(SystemExit, match=r"a\.pt was trained on .* CPU with batches of 4"):
         stretch(path, 1.0, batch=8 if change == "batch" else 4)
 

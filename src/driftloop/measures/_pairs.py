@@ -292,10 +292,11 @@ def _of_block(
     rounds = len(states)
     block = _Block(*np.full((2, len(NAMES), len(w), rounds + len(starts)), np.nan))
     noise = weighted_mean(w, floors)
-    first = pair_distance(w, states[since])
+    apart_by_round = [pair_distance(w, part) for part in states]
+    first = apart_by_round[since]
     from_start = [(_Average(), _Average()) for _ in starts]
-    for t in range(rounds):
-        strangers, twins = pair_distance(w, states[t]), weighted_mean(w, apart[:, t])
+    for t, strangers in enumerate(apart_by_round):
+        twins = weighted_mean(w, apart[:, t])
         _fill(block, t, w, strangers, twins, noise, first)
         for start, (apart_mean, twin_mean) in zip(starts, from_start, strict=True):
             if t >= start:
