@@ -20,11 +20,26 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import binomtest
-from worlds import Floats, Ints, corpus, ends, factorial, shuffled, still, wander, world
+from worlds import (
+    Draw,
+    Floats,
+    Ints,
+    alternating,
+    copied,
+    corpus,
+    cycle,
+    ends,
+    factorial,
+    missing,
+    outliers,
+    shuffled,
+    still,
+    wander,
+    world,
+)
 
 from driftloop.measures import attribution, find_motifs, separation, variety, verdict
 
-Draw = Callable[..., tuple[Floats, Ints]]
 Wanted = Callable[[str], object]
 
 
@@ -54,6 +69,7 @@ class Row(NamedTuple):
 
 
 FALSE = "null worlds called *collapses* or *contracts*"
+WRONG = "a verdict that is false, in any world"
 CALLED = "planted collapse (K = 3 … 24) called so"
 COVERS = "95 % intervals cover the truth: "
 INSIDE = "planted K inside the interval of k"
@@ -61,6 +77,7 @@ CLAIMED = "motifs claimed in shuffled and random controls"
 AIMS = {
     FALSE: "≤ 5 %",
     CALLED: "≥ 95 %",
+    WRONG: "≤ 5 %",
     f"{COVERS}memory": "93–97 %",
     f"{COVERS}contraction": "93–97 %",
     f"{COVERS}variety": "93–97 %",
@@ -102,12 +119,53 @@ OTHERS: dict[str, tuple[str, Draw]] = {
     "12 far attractors, by prompt": ("remembers", partial(world, k=12, near=0.0, loyal=1.0)),
     "24 far attractors, escape 0.2": ("wanders", partial(world, k=24, near=0.0, escape=0.2)),
 }  # fmt: skip
+CYCLES: dict[str, tuple[str, Draw]] = {
+    f"{'exact' if not noise else 'noisy'} cycle of {period}, swing {swing}": (
+        "wanders", partial(cycle, period=period, swing=swing, noise=noise),
+    )
+    for period in (2, 3, 4)
+    for swing in (0.3, 1.5)
+    for noise in (0.0, 0.5)
+} | {
+    f"cycle of {period}, three quarters kept": (
+        "remembers", partial(cycle, period=period, swing=0.5, noise=0.5, kept=0.75),
+    )
+    for period in (2, 3, 4)
+} | {
+    f"cycle of {period} in register": (
+        "wanders", partial(cycle, period=period, swing=1.0, noise=0.5, shared=True),
+    )
+    for period in (2, 3, 4)
+} | {
+    f"6 attractors, cycle of {period} on top": ("collapses", partial(alternating, period=period))
+    for period in (2, 3, 4)
+}  # fmt: skip
+GAPS: dict[str, tuple[str, Draw]] = {
+    f"{name}, {which}": (kind, partial(missing, draw=draw, rounds=gone))
+    for name, kind, draw in (
+        ("noisy pictures", "remembers", still),
+        ("6 attractors, slow pull", "collapses", partial(world, pull=0.1)),
+        ("noisy cycle of 2", "wanders", partial(cycle, noise=0.5)),
+    )
+    for which, gone in (
+        ("round 50 missing", [50]),
+        ("every fifth missing", range(5, 60, 5)),
+        ("first five missing", range(1, 6)),
+    )
+}  # fmt: skip
+COPIES: dict[str, tuple[str, Draw]] = {
+    f"{name}, twins are copies": ("undecided", partial(copied, draw=draw))
+    for name, draw in (("wandering", wander), ("6 attractors", world), ("noisy pictures", still))
+}
 COVERED: dict[str, Draw] = {
     "6 attractors, 70 % of the twins loyal": partial(world, loyal=0.7),
     "6 attractors, by prompt": partial(world, loyal=1.0),
     "6 attractors, escape 0.1": world,
     "noisy pictures, nothing moves": partial(still, noise=0.8),
     "wandering": wander,
+    "half the prompt kept, of one in ten nothing": outliers,
+    "noisy cycle of 2": partial(cycle, noise=0.5),
+    "noisy cycle of 3, half kept": partial(cycle, period=3, noise=0.5, kept=0.5),
 }
 PARTS: dict[str, dict[str, float]] = {
     "luck alone": {},
@@ -148,13 +206,19 @@ def verdicts(runs: int, wanted: Wanted) -> Iterator[Row]:
     head(f"world ({runs} runs each)", ["true", *kinds])
     rows = [(name, "no fall", draw) for name, draw in NULLS.items()]
     rows += [(name, "collapses", draw) for name, (_, draw) in PLANTED.items()]
-    rows += [(name, kind, draw) for name, (kind, draw) in OTHERS.items()]
+    for others in (OTHERS, CYCLES, GAPS, COPIES):
+        rows += [(name, kind, draw) for name, (kind, draw) in others.items()]
     for name, truth, draw in (row for row in rows if wanted(row[0])):
         found: Counter[str] = Counter(
             verdict(separation(*draw(seed), resamples=RESAMPLES, seed=seed).late).kind
             for seed in progress(name, runs)
         )
         line(name, [truth, *(Tally(found[kind], runs) for kind in kinds)])
+        wrong = runs - sum(found[kind] for kind in {truth, "undecided"})
+        if truth == "no fall":
+            wrong = found["collapses"] + found["contracts"]
+        if truth != "on the threshold":
+            yield Row(WRONG, name, Tally(wrong, runs))
         if truth == "no fall":
             yield Row(FALSE, name, Tally(found["collapses"] + found["contracts"], runs))
         if truth == "collapses":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
+Draw = Callable[..., tuple[Floats, Ints]]
 
 
 def unit(x: Floats) -> Floats:
@@ -90,6 +92,67 @@ def wander(
         z = unit(z + step / np.sqrt(d) * rng.normal(size=z.shape))
         states.append(unit(z + noise / np.sqrt(d) * rng.normal(size=z.shape)))
     return np.concatenate(states, axis=1).astype(np.float32), np.repeat(np.arange(prompts), twins)
+
+
+def cycle(
+    seed: int, *, period: int = 2, swing: float = 1.0, kept: float = 0.2, noise: float = 0.0,
+    shared: bool = False, prompts: int = 24, twins: int = 2, rounds: int = 60, d: int = 64,
+) -> tuple[Floats, Ints]:  # fmt: skip
+    """Trajectories that alternate between the places of a cycle, and go nowhere else.
+
+    A trajectory has *kept* of its variance from its prompt, and the rest is its own. To that each
+    of the cycle's places adds a vector of length *swing*. It is the trajectory's own, or the same
+    for all, as a change of register is: then only every other place has one, and strangers come
+    closer and part again in each turn.
+    """
+    rng = np.random.default_rng(seed)
+    own = unit(rng.normal(size=(prompts, twins, d)))
+    z = np.sqrt(kept) * unit(rng.normal(size=(prompts, 1, d))) + np.sqrt(1 - kept) * own
+    places = swing * unit(
+        rng.normal(size=(1, 1, period, d) if shared else (*own.shape[:2], period, d))
+    )
+    if shared:
+        places[:, :, ::2] = 0.0
+    x = z[:, :, None] + places[:, :, np.arange(rounds) % period]
+    x = unit(x + noise / np.sqrt(d) * rng.normal(size=x.shape)).reshape(prompts * twins, rounds, d)
+    return x.astype(np.float32), np.repeat(np.arange(prompts), twins)
+
+
+def alternating(
+    seed: int, *, period: int = 2, swing: float = 1.0, **sizes: Any
+) -> tuple[Floats, Ints]:
+    """:func:`world`, whose states alternate on top of it, each trajectory in a way of its own."""
+    x, prompts = world(seed, **sizes)
+    rng = np.random.default_rng(seed + 1_000_000)
+    places = swing * unit(rng.normal(size=(len(x), period, x.shape[2])))
+    return unit(x + places[:, np.arange(x.shape[1]) % period]).astype(np.float32), prompts
+
+
+def outliers(
+    seed: int, *, share: float = 0.1, noise: float = 0.4, kept: float = 0.5, prompts: int = 24,
+    twins: int = 2, rounds: int = 60, d: int = 64,
+) -> tuple[Floats, Ints]:  # fmt: skip
+    """Prompts of which *kept* is left, but for a share of them that nothing is left of."""
+    rng = np.random.default_rng(seed)
+    left = np.where(rng.random((prompts, 1, 1)) < share, 0.0, kept)
+    own = unit(rng.normal(size=(prompts, twins, d)))
+    z = np.sqrt(left) * unit(rng.normal(size=(prompts, 1, d))) + np.sqrt(1 - left) * own
+    x = z[:, :, None] + noise / np.sqrt(d) * rng.normal(size=(prompts, twins, rounds, d))
+    x = unit(x).reshape(prompts * twins, rounds, d)
+    return x.astype(np.float32), np.repeat(np.arange(prompts), twins)
+
+
+def missing(seed: int, draw: Draw, rounds: Sequence[int], **sizes: Any) -> tuple[Floats, Ints]:
+    """Another world, some rounds of which (from 1) nobody recorded."""
+    x, prompts = draw(seed, **sizes)
+    x[:, [round - 1 for round in rounds]] = np.nan
+    return x, prompts
+
+
+def copied(seed: int, draw: Draw, **sizes: Any) -> tuple[Floats, Ints]:
+    """Another world, in which every twin is a copy of the first: a loop without randomness."""
+    x, prompts = draw(seed, **sizes)
+    return x[np.searchsorted(prompts, prompts)], prompts
 
 
 def factorial(

@@ -10,13 +10,13 @@ Drift (``_drift``):
 * :func:`distance_from` a baseline (the start, or round 1), :func:`distance_per_step`.
 * :func:`strangers_from`: the same distance to the baselines of *other* prompts, its control.
 
-Coming together, and being forgotten (``_pairs``, ``_verdict``):
+Coming together, and being forgotten (``_pairs``, ``_noise``, ``_verdict``):
 
 * :func:`separation`: strangers, twins, memory, contraction, noise floor (:class:`Separation`).
 * :func:`lag_distances`, :func:`noise_floor`, :func:`twin_distances`: what it rests on.
 * :func:`shuffled`: the control, on arrays.
 * :func:`verdict` from the late rounds (:class:`Late`) and their :class:`Pivot`: collapses,
-  contracts, wanders, remembers, or undecided (:class:`Verdict`).
+  contracts, wanders, remembers, or undecided for a :data:`Reason` (:class:`Verdict`).
 
 Variety (``_variety``):
 
@@ -57,19 +57,12 @@ from ._energy import EnergyTest, energy_distance
 from ._fidelity import Decay, mean_cumulative_drift, semantic_drift_rate
 from ._interval import RESAMPLES, Pivot, holm
 from ._motifs import Motif, Motifs, find_motifs
-from ._pairs import (
-    Late,
-    Pivots,
-    Separation,
-    lag_distances,
-    noise_floor,
-    separation,
-    twin_distances,
-)
+from ._noise import lag_distances, noise_floor
+from ._pairs import Late, Pivots, Separation, separation, twin_distances
 from ._repeats import Repetition, alike, novelty, periods, repetition
 from ._shuffle import shuffled
 from ._variety import variety, vendi
-from ._verdict import Verdict, verdict
+from ._verdict import Reason, Verdict, verdict
 from ._words import class_words
 
 __all__ = [
@@ -84,6 +77,7 @@ __all__ = [
     "Motifs",
     "Pivot",
     "Pivots",
+    "Reason",
     "Repetition",
     "Separation",
     "Verdict",

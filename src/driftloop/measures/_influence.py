@@ -96,14 +96,17 @@ def zero_if_rounding(distances: Floats) -> Floats:
 
 def products(weights: Floats, parts: list[Floats]) -> npt.NDArray[Any]:
     """Weighted sums of products of influences, ``(weightings, parts, parts)``."""
-    size = len(parts)
+    # One part may stand in several places: its products are the same in each.
+    distinct = list({id(part): part for part in parts}.values())
+    size = len(distinct)
     result = np.zeros((len(weights), size, size))
-    for i, one in enumerate(parts):
+    for i, one in enumerate(distinct):
         weighted = weights.astype(one.dtype) * one
         for j in range(i, size):
-            result[:, i, j] = np.einsum("bp,bp->b", weighted, parts[j], dtype=np.float64)
+            result[:, i, j] = np.einsum("bp,bp->b", weighted, distinct[j], dtype=np.float64)
             result[:, j, i] = result[:, i, j]
-    return result
+    at = [next(n for n, one in enumerate(distinct) if one is part) for part in parts]
+    return result[:, at][:, :, at]
 
 
 def standard_error(gradient: list[Floats], covariance: npt.NDArray[Any], count: int) -> Floats:

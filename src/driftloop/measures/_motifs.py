@@ -17,7 +17,7 @@ from ._bootstrap import Estimate, Labels, share
 from ._clusters import ELSEWHERE, Regions, Tree, found_again, matched_jaccard
 from ._drift import check_states, cosine_distance
 from ._interval import LEVEL, Bools, Floats, Ints
-from ._pairs import LATE, late_from
+from ._noise import LATE, late_from
 
 MOST = 32
 """Largest number of motifs that is tried."""

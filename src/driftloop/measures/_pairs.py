@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._bootstrap import Curve, Estimate, Labels, group_means
-from ._drift import check_states, cosine_distance
+from ._drift import check_states
 from ._influence import (
     Weighted,
     pair_distance,
@@ -31,11 +31,17 @@ from ._interval import (
     prompt_weights,
     studentized,
 )
+from ._noise import LATE, Lags
+from ._rounds import Windows, choose_rounds, identical_twins
 
-LATE = 0.5
-"""Share of the rounds, from the end, that a noise floor and a verdict rest on."""
-NAMES = ("strangers", "twins", "memory", "contraction", "separation", "noise")
-BOUNDS = {"strangers": (0.0, 2.0), "twins": (0.0, 2.0), "noise": (0.0, 2.0)}
+NAMES = ("strangers", "twins", "memory", "contraction", "separation", "noise", "room")
+BOUNDS = {
+    "strangers": (0.0, 2.0),
+    "twins": (0.0, 2.0),
+    "noise": (0.0, 2.0),
+    # No floor is above the distance of twins: twins cannot be nearer than two looks at one place.
+    "memory": (-np.inf, 1.0),
+}
 
 
 class Pivots(NamedTuple):
@@ -44,6 +50,8 @@ class Pivots(NamedTuple):
     contraction: Pivot
     memory: Pivot
     separation: Pivot
+    room: Pivot
+    """(S - N) / S: the share of the distance between strangers that noise does not account for."""
 
 
 class Late(NamedTuple):
@@ -53,11 +61,24 @@ class Late(NamedTuple):
     """The first of the late rounds, counted from 0."""
     rounds: int
     """All rounds: the horizon."""
+    counted: int
+    """Late rounds that count: enough prompts have a state there."""
+    baseline: int | None
+    """The round, from 0, that contraction is measured from; None where no round counts."""
+    period: int
+    """Rounds after which the loop is back where it was; 1 where it does not alternate."""
+    paired: int
+    """Prompts that have twins."""
+    identical: bool
+    """Whether twins are the same in every round although trajectories move. Nothing random then
+    sets them apart, and memory cannot be told."""
+    noise: Estimate
     strangers: Estimate
     twins: Estimate
     memory: Estimate
     contraction: Estimate
-    """NaN where the round it is measured from is not before the late ones."""
+    """NaN where the baseline is not before the late rounds. Of a loop that alternates, the late
+    rounds that are whole periods after the baseline are taken."""
     separation: Estimate
     """(S - W) / S: the share of the distance between strangers that twins do not have. It is at
     most the memory, and well defined where every step is noise and the memory is not."""
@@ -74,62 +95,11 @@ class Separation(NamedTuple):
     memory: Curve
     """M(t): 1 where twins coincide but for noise, 0 where the prompt is forgotten."""
     contraction: Curve
-    """C(t): by how much strangers have come closer than they were in the round ``since``."""
+    """C(t): by how much strangers have come closer than they were in the baseline round."""
     noise: Estimate
-    """N: what the dice alone do in a round."""
+    """N: the distance of two looks at one place."""
     late: Late
     """The same over the late rounds."""
-
-
-def lag_distances(x: Floats, lags: int, *, first: int = 0) -> Floats:
-    r"""Mean distance of states some rounds apart, :math:`D(k) = \mathrm{mean}_t\, d(x_t, x_{t-k})`.
-
-    Args:
-        x: ``(trajectories, rounds, d)`` unit vectors.
-        lags: Largest *k*.
-        first: Rounds before this one (from 0) are left out.
-
-    Returns:
-        ``(trajectories, lags)``, lag 1 first; NaN where a trajectory has no such pair.
-
-    >>> import numpy as np
-    >>> there_and_back = np.array([[[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]])
-    >>> lag_distances(there_and_back, 2).tolist()
-    [[1.0, 0.0]]
-    """
-    check_states(x)
-    late = x[:, first:]
-    result = np.full((len(x), lags), np.nan)
-    for lag in range(1, min(lags, late.shape[1] - 1) + 1):
-        distances = cosine_distance(late[:, lag:], late[:, :-lag])
-        present = np.isfinite(distances)
-        counts = present.sum(axis=1)
-        sums = np.where(present, distances, 0.0).sum(axis=1, dtype=np.float64)
-        result[:, lag - 1] = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-    return result
-
-
-def noise_floor(x: Floats, *, late: float = LATE) -> Floats:
-    r"""What is left of a step when movement is taken out, :math:`N = 2 D(1) - D(2)`.
-
-    The distance of states *k* rounds apart, extended in a straight line to *k* = 0 (the nugget of
-    a variogram; Matheron, *Economic Geology* 58, 1963): on the sphere distances are half squared,
-    so that independent noise adds the same to every *k* and slow movement grows with *k*.
-
-    Args:
-        x: ``(trajectories, rounds, d)`` unit vectors.
-        late: Share of the rounds, from the end, that it is taken from.
-
-    Returns:
-        ``(trajectories,)``, at least 0; NaN with fewer than three late rounds.
-
-    >>> import numpy as np
-    >>> noise_floor(np.tile(np.array([1.0, 0.0]), (1, 8, 1))).tolist()
-    [0.0]
-    """
-    near = lag_distances(x, 2, first=late_from(x.shape[1], late, 3))
-    floors: Floats = np.maximum(2 * near[:, 0] - near[:, 1], 0.0)
-    return floors
 
 
 def twin_distances(x: Floats, prompts: Labels) -> Floats:
@@ -179,11 +149,18 @@ def separation(
     * :math:`W(t) = \mathrm{mean}_p\, \mathrm{mean}_{a \ne b}\, d(x(p, a, t), x(p, b, t))`;
     * :math:`N` from :func:`noise_floor`;
     * memory :math:`M(t) = (S - W) / (S - N)`, contraction
-      :math:`C(t) = 1 - S(t) / S(t_0)`, where :math:`t_0` is ``since``.
+      :math:`C(t) = 1 - S(t) / S(t_0)`, where :math:`t_0` is the baseline.
 
-    Memory is a share of variance: between prompts, of all that is not dice (an intraclass
-    correlation corrected for the noise of one look). It is NaN where strangers are no further apart
-    than the dice throw, and not kept within [0, 1], so that its mean is not biased.
+    Memory is a share of variance: between prompts, of all that is not noise (an intraclass
+    correlation corrected for the noise of one look). It is NaN where strangers are no farther apart
+    than two looks at one place. It is at most 1, since twins are no nearer than two such looks;
+    its mean is not cut, only what is shown of it. Where twins are clearly nearer than the floor,
+    the steps of the loop do not tell the floor, and the interval begins at (S - W) / S, which is
+    memory without any noise.
+
+    A round counts where at least half as many prompts have a state as in the fullest round. All
+    else is skipped: the baseline is the first round that counts from ``since`` on, and late means
+    are of the late rounds that count. Memory takes both its distances from the same rounds.
 
     Intervals are studentised bootstraps over prompts, with errors from influence values (see
     ``_influence``); all quantities share their resamples. A chain forgets and does not recall (what
@@ -195,10 +172,10 @@ def separation(
     Args:
         x: ``(trajectories, rounds, d)`` unit vectors, NaN where there is no state. Round 1 first.
         prompts: ``(trajectories,)`` labels.
-        since: The round (from 0) that contraction is measured from: the first whose states were
-            made from what a model had made. One made from a prompt (round 1's picture, where the
-            loop starts with a text) is in the prompt's register and differs from all later ones
-            by that alone.
+        since: The first round (from 0) that contraction may be measured from: the first whose
+            states were made from what a model had made. One made from a prompt (round 1's picture,
+            where the loop starts with a text) is in the prompt's register and differs from all
+            later ones by that alone.
         late: Share of the rounds, from the end, that ``late`` and the noise floor are taken over.
         resamples: Bootstrap resamples of prompts.
         seed: Of the resampling.
@@ -215,22 +192,21 @@ def separation(
     """
     check_states(x)
     rounds = x.shape[1]
-    starts = [start := late_from(rounds, late, 1)]
-    while starts[-1] > 1:
-        starts.append(starts[-1] // 2)
     apart = twin_distances(x, prompts)
-    floors = group_means(noise_floor(x, late=late)[:, None], prompts)[:, 0]
+    lags = Lags(x, prompts, late=late)
     states = [group_means(x[:, t], prompts) for t in range(rounds)]
-    count = len(floors)
-    weightings = [np.ones((1, count)), *prompt_weights(count, resamples, seed)]
-    since = min(since, rounds - 1)
-    found = (
-        [_of_block(w, states, apart, floors, starts, since) for w in weightings]
-        if count and rounds
-        else []
-    )
     each = np.array([int(np.isfinite(part[:, 0]).sum()) for part in states], dtype=np.int64)
     twins = np.isfinite(apart).sum(axis=0).astype(np.int64)
+    windows = choose_rounds(each, twins, since, lags.period, late)
+    identical = identical_twins(x, apart, windows.baseline)
+    count = len(apart)
+    weightings = [np.ones((1, count)), *prompt_weights(count, resamples, seed)]
+    found = (
+        [_of_block(w, states, apart, lags, windows) for w in weightings] if count and rounds else []
+    )
+    if identical:
+        for block in found:
+            block.values[[NAMES.index("memory"), NAMES.index("separation")]] = np.nan
     present = np.isfinite(x[:, :, 0]).sum(axis=0).astype(np.int64)
     nothing = np.full(rounds, np.nan)
 
@@ -239,7 +215,7 @@ def separation(
         return Curve(*ends, nothing, nothing, nothing, present, counts)
 
     def at_the_end(name: str, counts: npt.NDArray[np.int64]) -> Estimate:
-        # Prompts that are missing from some late rounds do not count.
+        # Prompts that are missing from some of the rounds that count are not counted on.
         least = np.array([counts.min() if counts.size else 0])
         (value,), (low,), (high,) = _ends(found, name, slice(rounds, rounds + 1), least)
         return Estimate(float(value), float(low), float(high), int(least[0]))
@@ -251,83 +227,103 @@ def separation(
         columns = slice(rounds, None if name == "memory" else rounds + 1)
         return pivot(*_columns(found, name, columns), int(counts.min(initial=count)))
 
+    late_each, late_twins = each[windows.strangers], twins[windows.memory[0]]
+    with_floor = np.isfinite(lags.distances[:, :1]).sum(axis=0).astype(np.int64)
+    noise = at_the_end("noise", with_floor)
     return Separation(
         strangers=over_rounds("strangers", each),
         twins=over_rounds("twins", twins),
         memory=over_rounds("memory", twins),
         contraction=over_rounds("contraction", each),
-        noise=at_the_end("noise", np.isfinite(floors).sum(keepdims=True).astype(np.int64)),
+        noise=noise,
         late=Late(
-            start, rounds,
-            strangers=at_the_end("strangers", each[start:]),
-            twins=at_the_end("twins", twins[start:]),
-            memory=at_the_end("memory", twins[start:]),
-            contraction=at_the_end("contraction", each[start:]),
-            separation=at_the_end("separation", twins[start:]),
+            windows.first, rounds, int(windows.strangers.sum()), windows.baseline, lags.period,
+            int((_sizes(prompts) > 1).sum()), identical, noise,
+            strangers=at_the_end("strangers", late_each),
+            twins=at_the_end("twins", late_twins),
+            memory=at_the_end("memory", late_twins),
+            contraction=at_the_end("contraction", late_each),
+            separation=at_the_end("separation", late_twins),
             pivots=Pivots(
-                contraction=pivot_of("contraction", each[start:]),
-                memory=pivot_of("memory", twins[start:]),
-                separation=pivot_of("separation", twins[start:]),
+                contraction=pivot_of("contraction", late_each),
+                memory=pivot_of("memory", late_twins),
+                separation=pivot_of("separation", late_twins),
+                room=pivot_of("room", late_twins),
             ),
         ),
     )  # fmt: skip
 
 
 class _Block(NamedTuple):
-    """Six quantities under some weightings, for every round and then from every start on."""
+    """All quantities under some weightings, for every round and then over the late rounds.
+
+    Memory has further columns: the same from earlier rounds on.
+    """
 
     values: Floats
-    """``(quantities, weightings, rounds + starts)``."""
+    """``(quantities, weightings, rounds + windows)``."""
     errors: Floats
 
 
 def _of_block(
-    w: Floats,
-    states: list[Floats],
-    apart: Floats,
-    floors: Floats,
-    starts: list[int],
-    since: int,
+    w: Floats, states: list[Floats], apart: Floats, lags: Lags, windows: Windows
 ) -> _Block:
     rounds = len(states)
-    block = _Block(*np.full((2, len(NAMES), len(w), rounds + len(starts)), np.nan))
-    noise = weighted_mean(w, floors)
-    apart_by_round = [pair_distance(w, part) for part in states]
-    first = apart_by_round[since]
-    from_start = [(_Average(), _Average()) for _ in starts]
-    for t, strangers in enumerate(apart_by_round):
-        twins = weighted_mean(w, apart[:, t])
-        _fill(block, t, w, strangers, twins, noise, first)
-        for start, (apart_mean, twin_mean) in zip(starts, from_start, strict=True):
-            if t >= start:
-                apart_mean.add(strangers)
-                twin_mean.add(twins)
-    for column, (start, means) in enumerate(zip(starts, from_start, strict=True), start=rounds):
-        _fill(block, column, w, means[0].mean(), means[1].mean(), noise, first)
-        if start <= since:
-            block.values[NAMES.index("contraction"), :, column] = np.nan
+    block = _Block(*np.full((2, len(NAMES), len(w), rounds + len(windows.memory)), np.nan))
+    noise = lags.floor(w)
+    none = Weighted(np.full(len(w), np.nan), np.zeros_like(w))
+    first = none if windows.baseline is None else pair_distance(w, states[windows.baseline])
+    strangers, contraction = _Average(), _Average()
+    memory = [(_Average(), _Average()) for _ in windows.memory]
+    for t, part in enumerate(states):
+        now, twins = pair_distance(w, part), weighted_mean(w, apart[:, t])
+        _fill(block, t, w, _Parts(now, now, now, twins, noise, first))
+        if windows.strangers[t]:
+            strangers.add(now)
+        if windows.contraction[t]:
+            contraction.add(now)
+        for counts, (matched, of_twins) in zip(windows.memory, memory, strict=True):
+            if counts[t]:
+                matched.add(now)
+                of_twins.add(twins)
+    for column, (matched, of_twins) in enumerate(memory, start=rounds):
+        late = matched.mean(none), of_twins.mean(none)
+        means = strangers.mean(none), contraction.mean(none), *late
+        _fill(block, column, w, _Parts(*means, noise, first))
     return block
 
 
-def _fill(
-    block: _Block, t: int, w: Floats, strangers: Weighted, twins: Weighted, noise: Weighted,
-    first: Weighted,
-) -> None:  # fmt: skip
-    parts = [strangers, twins, noise, first]
-    s, v, n, s1 = (part.value for part in parts)
+class _Parts(NamedTuple):
+    """The mean distances that all quantities are made of."""
+
+    strangers: Weighted
+    contraction: Weighted
+    """Strangers in the rounds that contraction is taken over."""
+    matched: Weighted
+    """Strangers in the rounds that have twins."""
+    twins: Weighted
+    noise: Weighted
+    first: Weighted
+    """Strangers in the baseline round."""
+
+
+def _fill(block: _Block, t: int, w: Floats, parts: _Parts) -> None:
+    strangers, c, s, v, n, s1 = (part.value for part in parts)
     covariance = products(w, [part.influence for part in parts])
     one = np.ones_like(s)
     with np.errstate(invalid="ignore", divide="ignore"):
         room = np.where(s - n > TINY, s - n, np.nan)
         s, s1 = np.where(s > TINY, s, np.nan), np.where(s1 > TINY, s1, np.nan)
         memory = (s - v) / room
+        # Each value with its derivative by each of the parts that it depends on.
         rows: list[tuple[Floats, dict[int, Floats]]] = [
-            (parts[0].value, {0: one}),
-            (v, {1: one}),
-            (memory, {0: (1 - memory) / room, 1: -1 / room, 2: memory / room}),
-            (1 - parts[0].value / s1, {0: -1 / s1, 3: parts[0].value / s1**2}),
-            ((s - v) / s, {0: v / s**2, 1: -1 / s}),
-            (n, {2: one}),
+            (strangers, {0: one}),
+            (v, {3: one}),
+            (memory, {2: (1 - memory) / room, 3: -1 / room, 4: memory / room}),
+            (1 - c / s1, {1: -1 / s1, 5: c / s1**2}),
+            ((s - v) / s, {2: v / s**2, 3: -1 / s}),
+            (n, {4: one}),
+            ((s - n) / s, {2: n / s**2, 4: -1 / s}),
         ]
     for row, (value, slopes) in enumerate(rows):
         which = np.ix_(range(len(w)), list(slopes), list(slopes))
@@ -350,7 +346,10 @@ class _Average:
         self._value = self._value + np.nan_to_num(part.value)
         self._influence = self._influence + part.influence
 
-    def mean(self) -> Weighted:
+    def mean(self, none: Weighted) -> Weighted:
+        """The mean, or *none* where no round was added."""
+        if not self._count.any():
+            return none
         with np.errstate(invalid="ignore", divide="ignore"):
             value = np.where(self._count > 0, self._value / self._count, np.nan)
         return Weighted(value, self._influence / np.maximum(self._count, 1)[:, None])
@@ -368,7 +367,10 @@ def _ends(
     parts = _columns(found, name, columns)
     low, high = studentized(*parts, counts)
     bounds = BOUNDS.get(name, (-np.inf, np.inf))
-    return parts[0], np.clip(low, *bounds), np.clip(high, *bounds)
+    if name == "memory" and (beyond := low > 1).any():
+        # Twins are nearer than the floor allows: it is lower, and how much is not known.
+        low[beyond] = _ends(found, "separation", columns, counts)[1][beyond]
+    return np.clip(parts[0], *bounds), np.clip(low, *bounds), np.clip(high, *bounds)
 
 
 def _columns(
@@ -379,11 +381,6 @@ def _columns(
     values = np.concatenate([block.values[row, :, columns] for block in found])
     errors = np.concatenate([block.errors[row, :, columns] for block in found])
     return values[0], errors[0], values[1:], errors[1:]
-
-
-def late_from(rounds: int, late: float, least: int) -> int:
-    """The first of the late rounds, counted from 0: a share of all, but so many at least."""
-    return max(0, rounds - max(least, round(rounds * late)))
 
 
 def _sizes(prompts: Labels) -> npt.NDArray[np.int64]:

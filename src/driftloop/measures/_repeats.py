@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ._interval import Floats
-from ._pairs import lag_distances
+from ._noise import lag_distances
 
 Novelty = Literal["new", "seen", "settled"]
 

@@ -17,10 +17,30 @@ FORGOTTEN = 1 / 3
 """The prompt is forgotten when less than a third of what set prompts apart is left of it."""
 NEGLIGIBLE = 0.05
 """And also when twins are as far apart as strangers but for a twentieth."""
-
-
 LEVEL = 0.05
 """Of each question's one-sided test."""
+
+Reason = Literal[
+    "one prompt",
+    "no baseline",
+    "contraction",
+    "no twins",
+    "twins apart",
+    "identical twins",
+    "no neighbours",
+    "memory",
+]
+"""Why a question has no answer.
+
+* ``one prompt``: no late round has states of two prompts.
+* ``no baseline``: contraction would be measured from a round that is itself late.
+* ``contraction``: its interval is too wide.
+* ``no twins``: no prompt has two trajectories.
+* ``twins apart``: twins have no late round in common.
+* ``identical twins``: twins are the same in every round, so nothing random sets them apart.
+* ``no neighbours``: too few late rounds follow each other to know the noise floor.
+* ``memory``: its interval is too wide.
+"""
 
 
 class Verdict(NamedTuple):
@@ -38,6 +58,8 @@ class Verdict(NamedTuple):
     memory: Estimate
     horizon: int
     """Rounds that it rests on: what comes later is not known."""
+    reasons: tuple[Reason, ...] = ()
+    """Why it is undecided: one for each question without an answer."""
 
 
 def verdict(late: Late, *, falls: float = FALLS, forgotten: float = FORGOTTEN) -> Verdict:
@@ -54,9 +76,14 @@ def verdict(late: Late, *, falls: float = FALLS, forgotten: float = FORGOTTEN) -
     the quantity on one side of its threshold, and the verdict is *undecided* where either is not. A
     verdict claims both answers, so that it is false in 5 % of runs at most, whatever is true: of an
     intersection-union test each part may take the whole level, and the larger p-value is its own
-    (Berger, *Technometrics* 24, 1982). Two cases that the tests cannot see: states that have become
-    exactly the same have collapsed, and memory, a ratio, has no error worth the name where every
-    step is noise; there twins that are as far apart as strangers, but for a twentieth, tell.
+    (Berger, *Technometrics* 24, 1982). Three cases that the tests cannot see:
+
+    * States that have become exactly the same have collapsed.
+    * Memory is a ratio, and has no useful error where every step is noise. It is asked only where
+      noise is clearly less than 95 % of the distance between strangers. Elsewhere the prompt is
+      forgotten if twins are as far apart as strangers, but for a twentieth.
+    * Twins that are clearly nearer than the noise floor show that the floor is too high. Then the
+      prompt is remembered if memory is above the threshold without any floor.
 
     Args:
         late: The late rounds, from :func:`~driftloop.measures.separation`.
@@ -72,10 +99,7 @@ def verdict(late: Late, *, falls: float = FALLS, forgotten: float = FORGOTTEN) -
     """
     pivots = late.pivots
     fallen, of_fall = _answer(pivots.contraction.above(falls), pivots.contraction.below(falls))
-    gone = pivots.memory.below(forgotten)
-    remembers, of_memory = _answer(pivots.memory.above(forgotten), gone)
-    if remembers is None:
-        remembers, of_memory = _answer(np.nan, pivots.separation.below(NEGLIGIBLE))
+    remembers, of_memory = _remembers(late, forgotten)
     if late.strangers.value == 0.0:
         fallen, remembers, of_fall, of_memory = True, False, 0.0, 0.0
     kind: Kind = "undecided"
@@ -83,7 +107,42 @@ def verdict(late: Late, *, falls: float = FALLS, forgotten: float = FORGOTTEN) -
     if fallen is not None and remembers is not None:
         kind, p = KINDS[fallen, not remembers], max(of_fall, of_memory)
     forgets = None if remembers is None else not remembers
-    return Verdict(kind, fallen, forgets, p, late.contraction, late.memory, late.rounds)
+    reasons: list[Reason] = []
+    if fallen is None:
+        reasons.append(_why_not_fallen(late))
+    if remembers is None:
+        reasons.append(_why_not_remembered(late))
+    estimates = late.contraction, late.memory
+    return Verdict(kind, fallen, forgets, p, *estimates, late.rounds, tuple(reasons))
+
+
+def _remembers(late: Late, forgotten: float) -> tuple[bool | None, float]:
+    pivots = late.pivots
+    if pivots.room.above(NEGLIGIBLE) < LEVEL:
+        # Twins nearer than the floor: only what holds without a floor is claimed.
+        bound = pivots.separation if pivots.memory.above(1.0) < LEVEL else pivots.memory
+        remembers, p = _answer(bound.above(forgotten), pivots.memory.below(forgotten))
+        if remembers is not None:
+            return remembers, p
+    return _answer(np.nan, pivots.separation.below(NEGLIGIBLE))
+
+
+def _why_not_fallen(late: Late) -> Reason:
+    if late.strangers.prompts < 2 or not np.isfinite(late.strangers.value):
+        return "one prompt"
+    if late.baseline is None or late.baseline >= late.first:
+        return "no baseline"
+    return "contraction"
+
+
+def _why_not_remembered(late: Late) -> Reason:
+    if not late.paired:
+        return "no twins"
+    if late.identical:
+        return "identical twins"
+    if not np.isfinite(late.twins.value):
+        return "twins apart"
+    return "memory" if np.isfinite(late.noise.value) else "no neighbours"
 
 
 KINDS: dict[tuple[bool, bool], Kind] = {

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..measures import Curve, Motif, Motifs
+from ..measures import Curve, Motif, Motifs, Reason
 from ._assess import Drift
 from ._endings import Ending
 from ._gather import Material
-from ._phrases import count, say_estimate, say_share
+from ._phrases import count, number, say_estimate, say_share
 from ._voices import agree, cast_vote
 
 MEANS = {
@@ -20,6 +20,31 @@ MEANS = {
     "wanders": "Where each started is forgotten, but different prompts do not come together.",
     "remembers": "Different prompts stay apart, and each keeps to its own.",
     "undecided": "It cannot be told from this run.",
+}
+
+
+REASONS: dict[Reason, str] = {
+    "one prompt": "No late round has states of two prompts.",
+    "no baseline": (
+        "There are too few rounds to say how much closer prompts have come: the late half begins "
+        "before the round that it would be measured from."
+    ),
+    "no twins": "Memory needs twins: trajectories of the same prompt with other random numbers.",
+    "twins apart": (
+        "How much of the prompt is left cannot be told: twins have no late round in common."
+    ),
+    "identical twins": (
+        "How much of the prompt is left cannot be told: twins are identical in every round. "
+        "Nothing random sets them apart, so they would be identical in any loop."
+    ),
+    "no neighbours": (
+        "How much of the prompt is left cannot be told: too few late rounds follow each other to "
+        "know how noisy a single step is."
+    ),
+}
+INTERVALS: dict[Reason, str] = {
+    "contraction": "how much closer prompts have come",
+    "memory": "how much of the prompt is left",
 }
 
 
@@ -93,31 +118,56 @@ def answer(material: Material, drifts: Sequence[Drift]) -> list[Answer]:
         means = MEANS.get(kind, "It depends on what one looks at.")
         if kind == "undecided":
             means = f"{means} {_why_undecided([ending for _, ending in seen])}".rstrip()
+        drift, ending = seen[0]
+        means = f"{means} {_say_rounds(ending, material.since(arm, drift.kind))}".rstrip()
         rows = [_row(drift, ending) for drift, ending in seen]
         answers.append(Answer(arm, kind, means, found.sure, found.robust, horizon, rows))
     return answers
 
 
 def _why_undecided(endings: Sequence[Ending]) -> str:
-    """What the first encoder that cannot tell would need; nothing where each of them can."""
+    """What the first encoder that cannot tell does know, and why it knows no more."""
     ending = next((ending for ending in endings if ending.verdict.kind == "undecided"), None)
     if ending is None:
         return ""
     found = ending.verdict
-    if not np.isfinite(found.memory.value) and ending.separation.twins.prompts.max(initial=0) < 2:
-        return "Memory needs twins: trajectories of the same prompt with other random numbers."
-    late = ending.separation.late
-    if np.isfinite(late.strangers.value) and not np.isfinite(late.contraction.value):
-        return (
-            "There are too few rounds to say how much closer prompts have come: the late half "
-            "begins before the round that it would be measured from."
+    sentences = []
+    if found.falls is not None:
+        sentences.append(f"Different prompts {'' if found.falls else 'do not '}come together.")
+    if found.forgets is not None:
+        left = "less" if found.forgets else "more"
+        sentences.append(f"Of what set the prompts apart, {left} than a third is left.")
+    sentences += [REASONS[reason] for reason in found.reasons if reason in REASONS]
+    wide = [INTERVALS[reason] for reason in found.reasons if reason in INTERVALS]
+    if wide:
+        sentences.append(
+            f"The interval is too wide for {' and for '.join(wide)}; more prompts narrow it."
         )
-    open_ends = []
-    if found.falls is None:
-        open_ends.append("how much closer prompts have come")
-    if found.forgets is None:
-        open_ends.append("how much of the prompt is left")
-    return f"The interval is too wide for {' and for '.join(open_ends)}; more prompts narrow it."
+    return " ".join(sentences)
+
+
+def _say_rounds(ending: Ending, since: int) -> str:
+    """Which rounds were skipped, and whether states alternate; empty for a plain run."""
+    late = ending.separation.late
+    sentences = []
+    if late.baseline is not None and late.baseline > since:
+        sentences.append(
+            f"How much closer prompts have come is measured from round {late.baseline + 1}: "
+            f"too few trajectories were recorded before it."
+        )
+    skipped = late.rounds - late.first - late.counted
+    if skipped:
+        sentences.append(
+            f"{count(skipped, 'late round').capitalize()} {'was' if skipped == 1 else 'were'} not "
+            f"recorded, or by less than half of the prompts, and {'is' if skipped == 1 else 'are'} "
+            f"left out."
+        )
+    if late.period > 1:
+        sentences.append(
+            f"States alternate: every {number(late.period)} rounds they are back near where they "
+            f"were. This counts neither as noise nor as forgetting."
+        )
+    return " ".join(sentences)
 
 
 def _row(drift: Drift, ending: Ending) -> Row:
@@ -228,9 +278,9 @@ def _cards(material: Material, arm: str, ending: Ending, motifs: Motifs) -> list
     tracks = material.of_arm(arm)
     prompts = len({track.name.prompt for track in tracks})
     cards = []
-    for number, motif in enumerate(motifs.motifs):
+    for at, motif in enumerate(motifs.motifs):
         pictures = []
-        for row, round in ending.exemplars[number]:
+        for row, round in ending.exemplars[at]:
             digest = tracks[row].pictures[round - 1]
             start = material.starts.get(tracks[row].name.prompt)
             told = start.value if start and start.kind == "text" else tracks[row].name.prompt
@@ -238,8 +288,8 @@ def _cards(material: Material, arm: str, ending: Ending, motifs: Motifs) -> list
                 pictures.append((digest, round, told))
         cards.append(
             MotifCard(
-                number + 1,
-                ", ".join(ending.words[number]) or "no words of its own",
+                at + 1,
+                ", ".join(ending.words[at]) or "no words of its own",
                 pictures,
                 say_share(motif.occupancy),
                 f"{motif.reach} of {prompts} prompts",

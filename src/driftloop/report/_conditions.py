@@ -77,11 +77,13 @@ def measure_conditions(
         rows = np.isin(prompts, ids)
         for horizon in horizons(material.rounds):
             states, labels = x[rows, : horizon + 1], prompts[rows]
-            if not np.isfinite(states[:, horizon, 0]).any() or len(np.unique(labels)) < 2:
+            recorded = np.flatnonzero(np.isfinite(states[:, 1:, 0]).any(axis=0)) + 1
+            # A horizon is looked at where its last quarter was played, recorded or not.
+            if not len(recorded) or recorded[-1] <= 0.75 * horizon or len(np.unique(labels)) < 2:
                 continue
             late = separation(states[:, 1:], labels, since=since, resamples=resamples).late
-            base = states[:, 0 if from_start else 1]
-            away = curve(distance_from(states[:, horizon:], base), labels, bounds=(0.0, 2.0))
+            base = states[:, 0 if from_start else recorded[0]]
+            away = curve(distance_from(states[:, recorded[-1:]], base), labels, bounds=(0.0, 2.0))
             drift = Estimate(
                 float(away.mean[0]), float(away.low[0]), float(away.high[0]), int(away.prompts[0])
             )
