@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ._drift import cosine_distance
 from ._influence import ROUNDING
 from ._interval import Bools, Floats
 from ._noise import late_from
@@ -56,5 +55,7 @@ def identical_twins(x: Floats, apart: Floats, baseline: int | None) -> bool:
     known = np.isfinite(apart)
     if baseline is None or not known.any() or (apart[known] > 0).any():
         return False
-    moved = cosine_distance(x[:, baseline:], x[:, baseline, None])
-    return bool((moved[np.isfinite(moved)] >= ROUNDING).any())
+    # Of equal states the difference is exactly 0, and the cosine distance only nearly.
+    first = x[:, baseline]
+    squares = (np.square(x[:, t] - first).sum(axis=1) for t in range(baseline, x.shape[1]))
+    return any(bool((square / 2 >= ROUNDING).any()) for square in squares)
