@@ -79,7 +79,7 @@ WORLDS: dict[str, tuple[int, Draw]] = {
     "4 groups, each to a place of its own": (0, partial(groups, to=4, own=True)),
     "8 groups, two to each of 4 places": (4, partial(groups, k=8, to=4, own=True)),
     "4 groups, every prompt to one of 4 places": (4, partial(groups, to=4)),
-    "all alike, every prompt to one of 4 places": (4, partial(groups, k=1, to=4)),
+    "all alike, every prompt to one of 4 places": (0, partial(groups, k=1, to=4)),
     "2 groups that stay, 14 prompts to 3 places": (3, partial(groups, k=2, to=3, single=14)),
     "24 prompts to one place": (1, partial(groups, k=24, to=1)),
     "4 groups to one place": (1, partial(groups, to=1)),
@@ -98,8 +98,8 @@ def motifs(runs: int, wanted: str) -> None:
             x, prompts, start = draw(seed)
             found.append(find_motifs(x, prompts, start=start, seed=seed))
         claimed = Tally(sum(one.claimed for one in found), runs)
-        inside = Tally(sum(one.count.low <= k <= one.count.high for one in found), runs)
-        median = f"{np.median([one.count.value for one in found]):g}"
+        inside = Tally(sum(one.number.low <= k <= one.number.high for one in found), runs)
+        median = f"{np.median([one.number.value for one in found]):g}"
         line(name, [k, claimed, inside if k else "-", median if k else "-"])
 
 

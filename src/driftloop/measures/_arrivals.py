@@ -90,7 +90,7 @@ def _values(
     if (there[1] > 0).sum() < 2:
         return np.empty((0, 1)), there[1]
     count = len(there[1])
-    weights = [np.ones((1, count))]
+    weights: list[Floats] = [np.ones((1, count))]
     if seed is not None:
         weights += prompt_weights(count, RESAMPLES, seed)
     parts = (there, before, all_before)

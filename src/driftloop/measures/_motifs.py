@@ -25,7 +25,7 @@ from ._pairs import LATE, late_from
 MOST = 32
 """Largest number of motifs that is tried."""
 SPLITS = 20
-ONE = 0.1
+ONE = 0.2
 """Share of what set prompts apart at first that may be left where all are in one place."""
 STAYED = 0.05
 """Cohen's kappa of a step's two regions from which on they are stayed in, not only passed."""
@@ -89,7 +89,7 @@ class Motifs(NamedTuple):
     """``(trajectories, rounds)`` motif of each state, fitted on other prompts; -1 elsewhere."""
 
     @property
-    def count(self) -> Estimate:
+    def number(self) -> Estimate:
         """How many motifs: the regions that were come to, with the interval of all less the others.
 
         Where none is claimed it is what there would be if the regions were good for anything.
@@ -135,7 +135,7 @@ def find_motifs(
        as near-duplicates and stay, or go elsewhere together, make it 0.
 
     One place that everything came to cannot be found again as a division. It is a region by itself
-    where strangers are closer by nine tenths than they began (:data:`ONE`).
+    where strangers are closer by four fifths than they began (:data:`ONE`).
 
     Args:
         x: ``(trajectories, rounds, d)`` unit vectors, NaN where there is no state.
@@ -190,14 +190,14 @@ def find_motifs(
     best = [best_k(ks, curve) for curve in curves]
     k = best_k(ks, np.mean(curves, axis=0))
     low, high = np.quantile([*best, k], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    # All in one place: then what divides it has to be better than chance.
+    # All in one place: what else divides it is finer than what set prompts apart at all.
     one = still_apart(x, first, resting, labels) <= ONE
+    if one:
+        k, low, high = 1, 1.0, 1.0
     score = null = np.nan
     if k > 1:
         null = max(null_scores(x[resting], ks, rng))
         score = float(np.mean([agreement(trees, np.array([k])) for _, trees in halves]))
-        if one and not score > null:
-            k, low, score, null = 1, 1.0, np.nan, np.nan
     whole = _tree(x, resting, rng, most, 2 * SAMPLE)
     assert whole is not None
     regions = whole.regions(k)
@@ -222,7 +222,8 @@ def find_motifs(
 
 def _first(x: Floats) -> Floats:
     """The first state that there is of each trajectory."""
-    return x[np.arange(len(x)), np.argmax(np.isfinite(x[:, :, 0]), axis=1)]
+    first: Floats = x[np.arange(len(x)), np.argmax(np.isfinite(x[:, :, 0]), axis=1)]
+    return first
 
 
 def _resting(x: Floats, start: int) -> Bools:

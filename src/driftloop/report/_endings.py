@@ -62,13 +62,19 @@ class Ending(NamedTuple):
     """Trajectories by the period of a noisy cycle."""
 
 
-def measure_ending(tracks: Sequence[Track], x: npt.NDArray[Any], since: int = 0) -> Ending | None:
+def measure_ending(
+    tracks: Sequence[Track],
+    x: npt.NDArray[Any],
+    since: int = 0,
+    start: npt.NDArray[Any] | None = None,
+) -> Ending | None:
     """Measure one arm.
 
     Args:
         tracks: Its trajectories.
         x: ``(trajectories, rounds, d)`` their states from round 1 on.
         since: The first round (from 0) whose states are the loop's own; see :func:`separation`.
+        start: ``(trajectories, d)`` the prompts, where they are states of the same kind.
 
     Returns:
         None where there are fewer than two prompts or rounds.
@@ -83,7 +89,7 @@ def measure_ending(tracks: Sequence[Track], x: npt.NDArray[Any], since: int = 0)
     found = separation(x, prompts, since=since)
     dealt = shuffled(x)
     try:
-        motifs = find_motifs(x, prompts)
+        motifs = find_motifs(x, prompts, start=start)
     except ValueError:
         motifs = None
     radius = LOOK * max(found.noise.value if np.isfinite(found.noise.value) else 0.0, 0.0)
@@ -100,6 +106,18 @@ def measure_ending(tracks: Sequence[Track], x: npt.NDArray[Any], since: int = 0)
         share([repetition(alike(row, radius)).period is not None for row in dealt], prompts),
         Counter(period for period in periods(x) if period is not None),
     )
+
+
+def all_the_same(ending: Ending) -> bool:
+    """Whether late states have become one: no distance is left for anything to be a share of."""
+    return ending.separation.late.strangers.value == 0.0
+
+
+def left_of_the_prompt(found: Separation) -> Curve:
+    """Memory round by round; none is left where all states are the same."""
+    same = found.strangers.mean == 0.0
+    parts = [np.where(same, 0.0, part) for part in found.memory[:3]]
+    return found.memory._replace(mean=parts[0], low=parts[1], high=parts[2])
 
 
 def _control(real: Separation, dealt: Late) -> Estimate:

@@ -107,6 +107,12 @@ class Material:
             for arm in self.arms
         }
 
+    def noun(self, kind: Kind) -> str:
+        """What a state of a kind is called: a text is a caption only where there are pictures."""
+        if kind == "image":
+            return "picture"
+        return "caption" if "image" in self.kinds else "text"
+
     @cached_property
     def elsewhere(self) -> int:
         """Steps that were played elsewhere, of which little is known."""

@@ -59,9 +59,9 @@ class Priors(NamedTuple):
     rows: list[PriorRow]
 
 
-def seen_in(drift: Drift) -> str:
+def seen_in(material: Material, drift: Drift) -> str:
     """What an encoder looks at, with the kind of state."""
-    return f"{'captions' if drift.kind == 'text' else 'pictures'}: {drift.title}"
+    return f"{material.noun(drift.kind)}s: {drift.title}"
 
 
 def say_fidelity(material: Material, drifts: Sequence[Drift]) -> list[FidelityRow]:
@@ -69,7 +69,7 @@ def say_fidelity(material: Material, drifts: Sequence[Drift]) -> list[FidelityRo
     return [
         FidelityRow(
             arm,
-            seen_in(drift),
+            seen_in(material, drift),
             found.baseline,
             say_estimate(found.mean),
             say_estimate(found.control),
@@ -115,7 +115,7 @@ def say_priors(material: Material, drifts: Sequence[Drift]) -> Priors:
             rows += [
                 PriorRow(
                     arm,
-                    seen_in(drift),
+                    seen_in(material, drift),
                     whose,
                     _say(prior.first),
                     _say(prior.late),

@@ -1,0 +1,118 @@
+"""What trajectories end in is said first, where several prompts end in the same."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_report import Page
+from worlds import make_run
+
+from driftloop.report import write_report
+from driftloop.report._finals import Finals, measure_finals, say_finals
+from driftloop.report._gather import gather
+from driftloop.steps import Trajectory
+
+WORDS = ("ship", "cat", "moon", "tree", "house", "sea", "snow", "night")
+PROMPTS = [f"a {word} number {n}" for n, word in enumerate(WORDS)]
+END = "a stormy lighthouse at sea"
+Write = Callable[[random.Random, str, int], str]
+
+
+def late(rng: random.Random, previous: str, round: int) -> str:
+    return END if round > 2 else f"a {rng.choice(WORDS)} {round}"
+
+
+def finals(folder: Path, write: Write, **changes: object) -> list[Finals]:
+    options = {"prompts": PROMPTS, "rounds": 5, **changes}
+    with make_run(folder, write=write, **options) as run:  # type: ignore[arg-type]
+        return measure_finals(gather(run))
+
+
+def test_a_perfect_collapse_is_told_first(tmp_path: Path) -> None:
+    with make_run(tmp_path / "run", prompts=PROMPTS, rounds=8, write=late) as run:
+        page = Page(write_report(run).read_text("utf-8"))
+    told = f"All 16 trajectories end in the same caption: “{END}”. They began with eight prompts."
+    assert told in page.seen
+    assert page.seen.index(told) < page.seen.index("Does it collapse?")
+    assert "words in common collapses all the way" in page.seen
+    assert "all the way: they are the same nothing nothing" in page.seen
+    assert "cannot be told" not in page.seen
+    assert "One motif:" in page.seen
+    assert "16 of 16 trajectories, of eight prompts" in page.seen
+    # The picture that goes with it is there, in the lead and in the section.
+    assert page.count("div", "ending") == 1
+    assert f"“{END}”" in [a.get("aria-label") for t, a in page.tags if t == "span"]
+
+
+@pytest.mark.parametrize(
+    ("write", "told"),
+    [
+        (lambda rng, p, r: "a cat", "All 16 trajectories end in the same caption: “a cat”."),
+        (
+            lambda rng, p, r: " \n" * rng.randint(0, 2),
+            "All 16 trajectories end in an empty caption.",
+        ),
+        (
+            lambda rng, p, r: f"{p}!" if "number 3" in p else "a cat",
+            "14 of 16 trajectories end in the same caption: “a cat”.",
+        ),
+        (lambda rng, p, r: f"{p}!", ""),
+        (lambda rng, p, r: f"{p} {rng.random()}", ""),
+    ],
+)
+def test_endings_in_a_sentence(tmp_path: Path, write: Write, told: str) -> None:
+    captions, pictures = finals(tmp_path / "run", write)
+    assert say_finals(captions).startswith(told)
+    assert bool(say_finals(captions)) == bool(told)
+    assert say_finals(pictures) == ""
+
+
+def test_two_endings_are_both_told(tmp_path: Path) -> None:
+    ends = {word: ("a ship", "a cat")[n % 2] for n, word in enumerate(WORDS)}
+
+    def write(rng: random.Random, previous: str, round: int) -> str:
+        return next((ends[word] for word in WORDS if f"{word} number" in previous), previous)
+
+    captions, _ = finals(tmp_path / "run", write)
+    assert say_finals(captions).startswith(
+        "16 trajectories end in two captions: 8 in “a ship”; 8 in “a cat”."
+    )
+    assert (captions.shared.value, captions.at_first.value) == (1.0, 0.0)
+
+
+def test_prompts_that_are_the_same_text_end_together_without_a_loop(tmp_path: Path) -> None:
+    captions, _ = finals(tmp_path / "run", lambda rng, p, r: p, prompts=["a cat"] * 4)
+    assert captions.shared.value == 0.0
+    assert say_finals(captions) == ""
+
+
+def test_a_trajectory_that_stopped_has_no_ending(tmp_path: Path) -> None:
+    stopped = Trajectory("autonomous", "prompt-1", 0)
+    captions, _ = finals(
+        tmp_path / "run", late, lengths={stopped: 4}, failing={stopped: "RuntimeError: no paint"}
+    )
+    assert (captions.round, captions.trajectories) == (5, 15)
+    assert say_finals(captions).startswith("All 15 trajectories end in")
+
+
+def test_captions_that_end_empty_are_not_measured_silently(tmp_path: Path) -> None:
+    def write(rng: random.Random, previous: str, round: int) -> str:
+        return "" if round > 3 else f"a {rng.choice(WORDS)} {round}"
+
+    with make_run(tmp_path / "run", prompts=PROMPTS, rounds=8, write=write) as run:
+        page = Page(write_report(run).read_text("utf-8"))
+    assert "All 16 trajectories end in an empty caption." in page.seen
+    assert "From round 4 on most captions are empty" in page.seen
+
+
+def test_near_duplicate_prompts_that_stay_are_no_motifs(tmp_path: Path) -> None:
+    pairs = (("ship", "sea"), ("cat", "meadow"), ("tree", "snow"), ("house", "desert"))
+    prompts = [f"a {thing} on the {place} number {n}" for thing, place in pairs for n in range(6)]
+    folder = tmp_path / "run"
+    with make_run(folder, prompts=prompts, rounds=8, side=8, write=lambda rng, p, r: p) as run:
+        page = Page(write_report(run).read_text("utf-8"))
+    assert "prompts did not come together there" in page.seen
+    assert page.count("li", "motif") == 0
