@@ -6,11 +6,14 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_report import Page
 from worlds import make_run
 
+from driftloop.measures import find_motifs
 from driftloop.report import write_report
+from driftloop.report._atlas import say_where
 from driftloop.report._finals import Finals, measure_finals, say_finals
 from driftloop.report._gather import gather
 from driftloop.steps import Trajectory
@@ -39,7 +42,7 @@ def test_a_perfect_collapse_is_told_first(tmp_path: Path) -> None:
     assert page.seen.index(told) < page.seen.index("Does it collapse?")
     assert "words in common collapses all the way" in page.seen
     assert "all the way: they are the same nothing nothing" in page.seen
-    assert "cannot be told" not in page.seen
+    assert "That cannot be told here" not in page.seen
     assert "One motif:" in page.seen
     assert "16 of 16 trajectories, of eight prompts" in page.seen
     # The picture that goes with it is there, in the lead and in the section.
@@ -108,11 +111,10 @@ def test_captions_that_end_empty_are_not_measured_silently(tmp_path: Path) -> No
     assert "From round 4 on most captions are empty" in page.seen
 
 
-def test_near_duplicate_prompts_that_stay_are_no_motifs(tmp_path: Path) -> None:
-    pairs = (("ship", "sea"), ("cat", "meadow"), ("tree", "snow"), ("house", "desert"))
-    prompts = [f"a {thing} on the {place} number {n}" for thing, place in pairs for n in range(6)]
-    folder = tmp_path / "run"
-    with make_run(folder, prompts=prompts, rounds=8, side=8, write=lambda rng, p, r: p) as run:
-        page = Page(write_report(run).read_text("utf-8"))
-    assert "prompts did not come together there" in page.seen
-    assert page.count("li", "motif") == 0
+def test_places_that_prompts_began_in_are_said_to_be_theirs() -> None:
+    x = np.eye(24, dtype=np.float32)[np.arange(48) // 2 % 4][:, None].repeat(8, axis=1)
+    found = find_motifs(x, np.arange(48) // 2)
+    assert "The places are of the prompts, not of the loop." in say_where(found)
+    start = np.eye(24, dtype=np.float32)[np.arange(48) // 2]
+    moved = find_motifs(x, np.arange(48) // 2, start=start)
+    assert say_where(moved).startswith("4 [4, 4] motifs. Regions that were found")

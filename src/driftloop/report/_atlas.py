@@ -61,11 +61,12 @@ def make_atlases(material: Material, drifts: Sequence[Drift]) -> list[Atlas]:
         elif claims:
             agrees = f"Not robust: {agrees}, of one family ({drift.family})"
         cards = _cards(material, arm, ending, motifs) if motifs.claimed else []
-        atlases.append(Atlas(arm, drift.title, motifs.claimed, _sentence(motifs), agrees, cards))
+        atlases.append(Atlas(arm, drift.title, motifs.claimed, say_where(motifs), agrees, cards))
     return atlases
 
 
-def _sentence(motifs: Motifs) -> str:
+def say_where(motifs: Motifs) -> str:
+    """Whether there are motifs and how sure that is, or why there are none."""
     others = sum(not motif.come_to for motif in motifs.motifs)
     if motifs.claimed and len(motifs.motifs) == 1:
         return (
