@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from ..measures import Curve
 from ..steps import Kind
 from ._assess import ArmDrift, Drift, Repeats
@@ -93,6 +95,8 @@ def returns_rows(material: Material, drifts: Sequence[Drift]) -> list[list[str]]
         for arm, ending in drift.endings.items():
             cycles = ", ".join(f"{n} of period {p}" for p, n in sorted(ending.periods.items()))
             told = [say_share(ending.returning), say_share(ending.returning_control)]
+            if np.isnan(ending.returning.value):
+                told[0] = "cannot be told: one look scatters as far as strangers are apart"
             rows.append([seen_in(material, drift), arm, *told, cycles or "none"])
     return rows
 
@@ -163,8 +167,6 @@ def _shifted(arm: ArmDrift, first: int) -> Curve:
     """Steps that all begin at the same round: an arm without a start lacks the first."""
     if arm.first_round == first:
         return arm.step
-    import numpy as np
-
     return Curve(*(np.concatenate([[np.nan], np.asarray(part, dtype=float)]) for part in arm.step))
 
 

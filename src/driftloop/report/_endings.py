@@ -33,7 +33,12 @@ ENOUGH = 0.75
 """Share of the trajectories that must have reached the last round that is measured."""
 LOOK = 2.0
 """States closer than so many noise floors are the same place seen twice."""
+NEAR = 0.5
+"""States are the same place only if nearer than so much of the distance between strangers."""
 EXEMPLARS = 4
+
+
+NOT_TOLD = Estimate(np.nan, np.nan, np.nan, 0)
 
 
 class Ending(NamedTuple):
@@ -55,7 +60,8 @@ class Ending(NamedTuple):
     exemplars: list[list[tuple[int, int]]]
     """Of each motif: trajectory and round (from 1) of typical states, each of another prompt."""
     returning: Estimate
-    """Share of trajectories that end in an approximate fixed point or cycle."""
+    """Share of trajectories that end in an approximate fixed point or cycle; NaN where states so
+    near each other need not be the same place (:data:`NEAR`)."""
     returning_control: Estimate
     """The same with trajectories shuffled."""
     periods: Counter[int]
@@ -93,6 +99,8 @@ def measure_ending(
     except ValueError:
         motifs = None
     radius = LOOK * max(found.noise.value if np.isfinite(found.noise.value) else 0.0, 0.0)
+    # Where a look scatters as far as strangers are apart, all places are near each other.
+    told = radius <= NEAR * found.late.strangers.value or radius == 0.0
     return Ending(
         rounds,
         found,
@@ -102,10 +110,14 @@ def measure_ending(
         motifs,
         _words(tracks, motifs) if motifs else [],
         _exemplars(x, prompts, motifs) if motifs else [],
-        share([repetition(alike(row, radius)).period is not None for row in x], prompts),
-        share([repetition(alike(row, radius)).period is not None for row in dealt], prompts),
+        _returning(x, radius, prompts) if told else NOT_TOLD,
+        _returning(dealt, radius, prompts) if told else NOT_TOLD,
         Counter(period for period in periods(x) if period is not None),
     )
+
+
+def _returning(x: npt.NDArray[Any], radius: float, prompts: npt.NDArray[Any]) -> Estimate:
+    return share([repetition(alike(row, radius)).period is not None for row in x], prompts)
 
 
 def all_the_same(ending: Ending) -> bool:
