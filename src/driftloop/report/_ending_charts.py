@@ -74,6 +74,7 @@ def _block(material: Material, drift: Drift) -> EndingBlock:
             lines([_telling(left_of_the_prompt(p)) for p in parts], [None] * len(parts), controls),
             label=f"How much of the prompt is left, round by round, {drift.title}",
             rounds=rounds, top=1.2, bottom=-0.2, level="shuffled", colours=colours,
+            empty="Nothing to draw: every round’s interval is too wide to say anything.",
         )  # fmt: skip
         memory = Panel(heading, svg)
     return EndingBlock(Panel(heading, apart), variety, memory)

@@ -40,6 +40,7 @@ from ._pictures import Album, make_album
 from ._priors import SCENES
 from ._prose import say_arms, say_findings, say_missing, say_what
 from ._provenance import describe_players, describe_sessions, say_seconds, study_text
+from ._pulls import pull_rows
 from ._strips import make_groups, pictures_wanted
 
 
@@ -139,6 +140,7 @@ def _render(
         if on_postcards(material)
         else [],
         priors=say_priors(material, drifts),
+        pulls=pull_rows(material, on_postcards(material)),
         scenes=SCENES,
         maps=draw_maps(material, [(d.kind, d.title, d.places) for d in drifts]),
         repeats=repeats_blocks(material, repeats),

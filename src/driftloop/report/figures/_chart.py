@@ -23,15 +23,23 @@ class Chart:
         top: Largest value that must fit.
         label: What it shows, for those who cannot see it.
         bottom: Smallest value that must fit, 0 or less.
+        empty: What stands in a chart that nothing was drawn in.
     """
 
     def __init__(
-        self, rounds: tuple[int, int], top: float, label: str, *, bottom: float = 0.0
+        self,
+        rounds: tuple[int, int],
+        top: float,
+        label: str,
+        *,
+        bottom: float = 0.0,
+        empty: str = "Nothing to draw: no round has a value.",
     ) -> None:
         self._rounds = rounds
         self._ticks = nice_ticks(top)
         self._bottom = bottom
         self._label = label
+        self._empty = empty
         self._parts: list[str] = []
 
     def x(self, round: float) -> float:
@@ -72,6 +80,9 @@ class Chart:
         """
         spots = {round: f"{self.x(round):.1f}" for round in readings}
         data = json.dumps([[spots[r], text] for r, text in readings.items()], ensure_ascii=False)
+        if not self._parts:
+            middle = f'x="{(LEFT + WIDTH - RIGHT) / 2}" y="{(TOP + HEIGHT - BOTTOM) / 2}"'
+            self._parts.append(f'<text class="tick mid" {middle}>{escape(self._empty)}</text>')
         return (
             f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
             f' aria-label="{escape(self._label)}" data-readings="{escape(data)}">'

@@ -34,6 +34,7 @@ def ending_figure(
     control: str = "",
     level: str = "",
     colours: Sequence[int] = (),
+    empty: str = "Nothing to draw: no round has a value.",
 ) -> str:
     """Draw a curve an arm with its 95 % interval, from round 1 on.
 
@@ -46,11 +47,12 @@ def ending_figure(
         control: What the dashed curves are, for the reading.
         level: What the dotted lines are.
         colours: Numbers of the lines' colours; by default their positions.
+        empty: What stands there where no curve has a value.
 
     Returns:
         An ``<svg>`` element.
     """
-    chart = Chart((1, max(rounds, 2)), top, label, bottom=bottom)
+    chart = Chart((1, max(rounds, 2)), top, label, bottom=bottom, empty=empty)
     faint = " faint" if len(lines) > 1 else ""
     marked = list(zip(lines, colours or range(len(lines)), strict=True))
 
