@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,9 +29,8 @@ def late(rng: random.Random, previous: str, round: int) -> str:
     return END if round > 2 else f"a {rng.choice(WORDS)} {round}"
 
 
-def finals(folder: Path, write: Write, **changes: object) -> list[Finals]:
-    options = {"prompts": PROMPTS, "rounds": 5, **changes}
-    with make_run(folder, write=write, **options) as run:  # type: ignore[arg-type]
+def finals(folder: Path, write: Write, **changes: Any) -> list[Finals]:
+    with make_run(folder, write=write, **{"prompts": PROMPTS, "rounds": 5, **changes}) as run:
         return measure_finals(gather(run))
 
 

@@ -114,6 +114,12 @@ class Material:
         return "caption" if "image" in self.kinds else "text"
 
     @cached_property
+    def again(self) -> str:
+        """What sets twins apart, as far as it is known: an import seldom knows of seeds."""
+        seeded = len(self.steps) > 0 and self.steps["seed"].null_count == 0
+        return "with other random numbers" if seeded else "played again"
+
+    @cached_property
     def elsewhere(self) -> int:
         """Steps that were played elsewhere, of which little is known."""
         return int(self.steps["started"].null_count)

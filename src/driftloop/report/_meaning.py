@@ -73,7 +73,7 @@ def say_fidelity(material: Material, drifts: Sequence[Drift]) -> list[FidelityRo
         FidelityRow(
             arm,
             seen_in(material, drift),
-            found.baseline,
+            "the prompt" if found.from_prompt else f"the first {material.noun(drift.kind)}",
             say_estimate(found.mean),
             say_estimate(found.control),
             say_estimate(found.decay.rate),

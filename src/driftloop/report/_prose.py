@@ -26,7 +26,8 @@ def say_what(material: Material) -> str:
         f"{count(material.rounds, 'round')}"
     )
     if material.twins > 1:
-        sentence += f", {count(material.twins, 'time')} each with different random numbers"
+        numbers = " with different random numbers" * ("numbers" in material.again)
+        sentence += f", {count(material.twins, 'time')} each{numbers}"
     if len(material.arms) > 1:
         sentence += f", in {count(len(material.arms), 'arm')}"
     silent = sum("text" not in kinds for kinds in material.kinds_of.values())

@@ -138,12 +138,14 @@ def say_pull(pull: Pull, noun: str) -> str:
             else f"Whether {unit} are pulled anywhere from {where} cannot be told "
             f"(pull {say_share(pull.strength)})."
         )
-    place = found.position
-    near = f"{place.value:.1f} [{place.low:.1f}, {place.high:.1f}]"
+    near = f"{found.position.value:.1f} [{found.position.low:.1f}, {found.position.high:.1f}]"
+    end = {"words": f"{noun}s of about {near} words", "objects": f"{noun}s that name about {near}"}
+    begin = {"words": "any number of words", "objects": "any number of objects"}[unit]
+    prompts = pull.beginning == "prompt"
+    what = f"Prompts that {verb}" if prompts else f"{noun.capitalize()}s that in round 1 {verb}"
     told = (
-        f"Whatever number of {unit} {where} {'has' if where == 'round 1' else 'have'}, {noun}s "
-        f"end near {near} {unit}: pull {say_share(pull.strength)}, where 100 % is that nothing of "
-        "a difference at first is left."
+        f"{what} {begin} end in {end[unit]}: pull {say_share(pull.strength)}, where 100 % is that "
+        "nothing of a difference at first is left."
     )
     if found.spread >= np.std(pull.first):
         told += (
@@ -151,6 +153,11 @@ def say_pull(pull: Pull, noun: str) -> str:
             f"{np.std(pull.first):.1f}), so that this may be noise at each end and not a pull."
         )
     return told
+
+
+def _say_spreads(pull: Pull) -> str:
+    last = pull.found.spread
+    return f"{np.std(pull.first):.1f}, {'–' if np.isnan(last) else f'{last:.1f}'}"
 
 
 def pull_rows(material: Material, postcards: bool) -> list[PullRow]:
@@ -175,7 +182,7 @@ def pull_rows(material: Material, postcards: bool) -> list[PullRow]:
                 PullRow(
                     arm, say_pull(pull, noun), pull.unit, pull.beginning,
                     say_share(pull.strength), say_estimate(found.position),
-                    f"{np.std(pull.first):.1f}, {found.spread:.1f}", svg,
+                    _say_spreads(pull), svg,
                 )
             )  # fmt: skip
     return rows

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from html import escape
+from textwrap import wrap
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from ...measures import Curve
 
 WIDTH, HEIGHT = 360, 236
 LEFT, RIGHT, TOP, BOTTOM = 34, 10, 10, 34
+NO_VALUE = "Nothing to draw: no round has a value."
 
 
 class Chart:
@@ -23,23 +25,15 @@ class Chart:
         top: Largest value that must fit.
         label: What it shows, for those who cannot see it.
         bottom: Smallest value that must fit, 0 or less.
-        empty: What stands in a chart that nothing was drawn in.
     """
 
     def __init__(
-        self,
-        rounds: tuple[int, int],
-        top: float,
-        label: str,
-        *,
-        bottom: float = 0.0,
-        empty: str = "Nothing to draw: no round has a value.",
+        self, rounds: tuple[int, int], top: float, label: str, *, bottom: float = 0.0
     ) -> None:
         self._rounds = rounds
         self._ticks = nice_ticks(top)
         self._bottom = bottom
         self._label = label
-        self._empty = empty
         self._parts: list[str] = []
 
     def x(self, round: float) -> float:
@@ -72,6 +66,15 @@ class Chart:
                 x, y = self.x(first + start), self.y(values[start])
                 self._parts.append(f'<circle class="{kind} dot" cx="{x:.1f}" cy="{y:.1f}" r="2"/>')
 
+    def explain(self, curves: Sequence[Curve], why: str = NO_VALUE) -> None:
+        """Say why nothing is drawn, where no curve has a value; on two lines where it is long."""
+        if any(np.isfinite(curve.mean).any() for curve in curves):
+            return
+        x, y = (LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2
+        for number, part in enumerate(wrap(why, 46)):
+            place = f'x="{x}" y="{y + 15 * number:.1f}"'
+            self._parts.append(f'<text class="tick mid" {place}>{escape(part)}</text>')
+
     def svg(self, readings: dict[int, str]) -> str:
         """The chart.
 
@@ -80,9 +83,6 @@ class Chart:
         """
         spots = {round: f"{self.x(round):.1f}" for round in readings}
         data = json.dumps([[spots[r], text] for r, text in readings.items()], ensure_ascii=False)
-        if not self._parts:
-            middle = f'x="{(LEFT + WIDTH - RIGHT) / 2}" y="{(TOP + HEIGHT - BOTTOM) / 2}"'
-            self._parts.append(f'<text class="tick mid" {middle}>{escape(self._empty)}</text>')
         return (
             f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
             f' aria-label="{escape(self._label)}" data-readings="{escape(data)}">'

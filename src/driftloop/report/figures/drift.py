@@ -47,6 +47,7 @@ def drift_figure(
         An ``<svg>`` element.
     """
     chart = Chart(axis, top, label)
+    chart.explain([line.curve for line in lines])
     alone = len(lines) == 1
     colours = colours or range(len(lines))
     for line, colour in zip(lines, colours, strict=True):
