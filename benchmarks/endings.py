@@ -3,7 +3,9 @@
     python benchmarks/endings.py --runs 40 > table.md
 
 Prompts come in groups of near-duplicates here. They stay where they are, or move together, or go to
-places that other groups go to as well. The tables go into docs/measures.md.
+places that other groups go to as well. Then: how often late states are called like a reference that
+they are like, or are not, and how often the intervals of a pull hold it. The tables go into
+docs/measures.md.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import numpy as np
 from verdicts import Tally, head, line, progress
 from worlds import Floats, Ints, attractors, still, unit, wander, world
 
-from driftloop.measures import find_motifs
+from driftloop.measures import MARGIN, attractor, energy_distance, find_motifs
 
 Draw = Callable[[int], tuple[Floats, Ints, Floats]]
 
@@ -103,12 +105,62 @@ def motifs(runs: int, wanted: str) -> None:
         line(name, [k, claimed, inside if k else "-", median if k else "-"])
 
 
+LIKENESS = {
+    "the same": (0.0, 1.0),
+    "moved as far as matters": (MARGIN**0.5, 1.0),
+    "narrower, as far as matters": (0.0, 0.6),
+    "moved twice as far": (2 * MARGIN**0.5, 1.0),
+}
+"""How far late states are moved, in distances within the reference, and how wide they are."""
+
+
+def likeness(runs: int, wanted: str) -> None:
+    head(f"called alike ({runs} runs each)", [f"{n} prompts" for n in (4, 8, 24, 48)])
+    for name, (shift, width) in LIKENESS.items():
+        if not re.search(wanted, name):
+            continue
+        tallies = []
+        for prompts in (4, 8, 24, 48):
+            called = 0
+            for seed in progress(f"{name}, {prompts}", runs):
+                rng = np.random.default_rng(seed)
+                y = rng.normal(size=(200, 32))
+                middle = rng.normal(size=(prompts, 1, 32))
+                x = width * (middle + rng.normal(size=(prompts, 10, 32))) / np.sqrt(2)
+                x[..., 0] += shift * np.sqrt(2 * 32)
+                units = np.repeat(np.arange(prompts), 10)
+                found = energy_distance(
+                    x.reshape(-1, 32), y, x_units=units, permutations=1, resamples=400, seed=seed
+                )
+                called += found.alike
+            tallies.append(Tally(called, runs))
+        line(name, tallies)
+
+
+def pulls(runs: int, wanted: str) -> None:
+    head(f"95 % interval covers ({10 * runs} runs each)", ["slope", "position"])
+    for slope in (0.0, 0.3, 0.7):
+        name = f"{100 * (1 - slope):.0f} % pull"
+        if not re.search(wanted, name):
+            continue
+        hits = np.zeros(2, dtype=int)
+        for seed in progress(name, 10 * runs):
+            rng = np.random.default_rng(seed)
+            start = np.repeat(rng.gamma(4, 5, size=24), 2)
+            end = 18 * (1 - slope) + slope * start + rng.normal(0, 3, size=48)
+            found = attractor(start, end, np.repeat(np.arange(24), 2), resamples=400, seed=seed)
+            for i, (part, truth) in enumerate(((found.slope, slope), (found.position, 18.0))):
+                hits[i] += part.low <= truth <= part.high
+        line(name, [Tally(int(hit), 10 * runs) for hit in hits])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=40, help="of each world")
     parser.add_argument("--worlds", default="", help="only those whose name this is found in")
     options = parser.parse_args()
-    motifs(options.runs, options.worlds)
+    for part in (motifs, likeness, pulls):
+        part(options.runs, options.worlds)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ from worlds import make_run
 from driftloop.measures import find_motifs
 from driftloop.report import write_report
 from driftloop.report._atlas import say_where
+from driftloop.report._endings import measure_ending
 from driftloop.report._finals import Finals, measure_finals, say_finals
-from driftloop.report._gather import gather
+from driftloop.report._gather import Track, gather
 from driftloop.steps import Trajectory
 
 WORDS = ("ship", "cat", "moon", "tree", "house", "sea", "snow", "night")
@@ -118,3 +119,19 @@ def test_places_that_prompts_began_in_are_said_to_be_theirs() -> None:
     start = np.eye(24, dtype=np.float32)[np.arange(48) // 2]
     moved = find_motifs(x, np.arange(48) // 2, start=start)
     assert say_where(moved).startswith("4 [4, 4] motifs. Regions that were found")
+
+
+def test_approximate_repeats_say_nothing_where_one_look_scatters_as_far_as_strangers() -> None:
+    rng = np.random.default_rng(0)
+    tracks = [
+        Track(Trajectory("one", f"p{n // 2}", n % 2), range(0), (), ("a",) * 20) for n in range(12)
+    ]
+    noise = rng.normal(size=(12, 20, 16))
+    wide = measure_ending(tracks, noise / np.linalg.norm(noise, axis=-1, keepdims=True))
+    assert wide is not None
+    assert np.isnan(wide.returning.value)
+    # The same trajectories with a home each: their looks are near each other and far from others.
+    homes = np.repeat(np.eye(16)[:12], 20, axis=0).reshape(12, 20, 16) + 0.02 * noise
+    near = measure_ending(tracks, homes / np.linalg.norm(homes, axis=-1, keepdims=True))
+    assert near is not None
+    assert near.returning.value > 0.7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -90,8 +91,17 @@ class Material:
 
     @cached_property
     def twins(self) -> int:
-        """Twins of the prompt that has most."""
-        return max((track.name.twin + 1 for track in self.tracks), default=0)
+        """Trajectories of the prompt that has most in an arm."""
+        return max(self._twins.values(), default=0)
+
+    @cached_property
+    def fewest_twins(self) -> int:
+        """Those of the prompt that has fewest."""
+        return min(self._twins.values(), default=0)
+
+    @cached_property
+    def _twins(self) -> Counter[tuple[str, str]]:
+        return Counter((track.name.arm, track.name.prompt) for track in self.tracks)
 
     @cached_property
     def kinds(self) -> frozenset[Kind]:

@@ -27,7 +27,8 @@ def say_what(material: Material) -> str:
     )
     if material.twins > 1:
         numbers = " with different random numbers" * ("numbers" in material.again)
-        sentence += f", {count(material.twins, 'time')} each{numbers}"
+        most = "up to " * (material.fewest_twins < material.twins)
+        sentence += f", {most}{count(material.twins, 'time')} each{numbers}"
     if len(material.arms) > 1:
         sentence += f", in {count(len(material.arms), 'arm')}"
     silent = sum("text" not in kinds for kinds in material.kinds_of.values())
