@@ -10,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from driftloop.measures import Estimate, Motifs, class_words, find_motifs
 from driftloop.measures._clusters import Tree, matched_jaccard
-from driftloop.measures._motifs import best_k
+from driftloop.measures._divisions import best_k
 
 
 @pytest.mark.parametrize("k", [3, 12])

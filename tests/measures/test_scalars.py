@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from planted import unit
-from scipy import stats
+from scipy import optimize, stats
 
 from driftloop.measures import (
     alike,
@@ -18,6 +20,7 @@ from driftloop.measures import (
     repetition,
     semantic_drift_rate,
 )
+from driftloop.measures._fidelity import _fit
 
 
 def test_the_line_is_scipys() -> None:
@@ -80,6 +83,60 @@ def test_drift_rates() -> None:
     assert np.isnan(semantic_drift_rate(rows[:0], []).rate.value)
 
 
+def reference(values: np.ndarray) -> tuple[float, np.ndarray]:
+    """The least error of a constrained fit by scipy, from many starts."""
+    g = np.arange(1, len(values) + 1)
+
+    def error(q: np.ndarray) -> float:
+        return float(((q[0] * np.exp(-q[1] * g) + q[2] - values) ** 2).sum())
+
+    found = [
+        optimize.minimize(
+            error, (a, b, c), method="SLSQP", bounds=[(0, 1), (1e-3, 10), (0, 1)],
+            constraints={"type": "ineq", "fun": lambda q: 1 - q[0] - q[2]},
+            options={"ftol": 1e-14, "maxiter": 500},
+        )
+        for a in (0.2, 0.7) for b in (0.02, 0.2, 1.0, 4.0) for c in (0.1, 0.3)
+    ]  # fmt: skip
+    best = min(found, key=lambda one: one.fun)
+    return best.fun, best.x
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=25, deadline=None)
+def test_the_decay_is_that_of_a_constrained_fit(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    g = np.arange(1, int(rng.integers(5, 30)))
+    a, c = rng.dirichlet([1, 1, 1])[:2]
+    values = a * np.exp(-rng.choice([0.01, 0.1, 0.5, 2.0, 6.0]) * g) + c
+    values += rng.choice([0.0, 0.02, 0.1]) * rng.normal(size=len(g))
+    drop, rate, floor = _fit(values[None])[0]
+    assert drop >= 0
+    assert floor >= 0
+    assert drop + floor <= 1 + 1e-9
+    assert 1e-3 <= rate <= 10
+    mine = ((drop * np.exp(-rate * g) + floor - values) ** 2).sum()
+    theirs, _ = reference(values)
+    assert mine <= theirs * 1.001 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (np.full(10, 0.6), "does not fall"),
+        (np.linspace(0.3, 0.6, 10), "does not fall"),
+        # All of the loss is in the first generation: any fast rate and drop would do.
+        (np.array([0.9, *np.full(9, 0.3)])[1:], "does not fall"),
+        (1 - 3e-4 * np.arange(1, 301), "straight line"),
+        (np.array([0.9, 0.5, 0.3]), "needs 4 generations"),
+    ],
+)
+def test_a_curve_without_a_rate_has_none_and_says_why(values: np.ndarray, reason: str) -> None:
+    found = semantic_drift_rate(np.tile(values, (6, 1)), range(6))
+    assert all(np.isnan(part.value) for part in found[:3])
+    assert reason in found.reason
+
+
 def slow_energy(x: np.ndarray, y: np.ndarray) -> float:
     def mean(a: np.ndarray, b: np.ndarray, same: bool) -> float:
         pairs = [
@@ -119,6 +176,24 @@ def test_energy_permutes_prompts_not_states() -> None:
     assert rejected["states"] > 30
     with pytest.raises(ValueError, match="two units"):
         energy_distance(x[:1], y)
+
+
+def test_sets_are_called_alike_where_that_is_shown() -> None:
+    rng = np.random.default_rng(5)
+    found = {"same": 0, "at the margin": 0, "few there": 0}
+    # The true distance of "at the margin" is a twentieth of that within the reference.
+    for _ in range(60):
+        y = rng.normal(size=(150, 32))
+        sets = {"same": (24, 0.0), "at the margin": (24, 0.224), "few there": (4, 0.224)}
+        for name, (count, shift) in sets.items():
+            x = rng.normal(size=(count, 32))
+            x[:, 0] += shift * 8.0
+            test = energy_distance(x, y, permutations=99, resamples=200)
+            found[name] += test.alike
+            assert not (test.alike and test.differ)
+    assert found["same"] >= 54
+    assert found["at the margin"] <= 6
+    assert found["few there"] <= 6
 
 
 def test_of_many_states_energy_takes_as_many_of_every_prompt() -> None:

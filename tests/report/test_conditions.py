@@ -15,7 +15,7 @@ from worlds import PLACES, SKIES, THINGS, draw, make_run
 
 import driftloop
 from driftloop.encoders import embed, get_encoder
-from driftloop.measures import Estimate, energy_distance, separation, verdict
+from driftloop.measures import EnergyTest, Estimate, energy_distance, separation, verdict
 from driftloop.postcards import caption, home_world, parse, sample_scene
 from driftloop.report import write_report
 from driftloop.report._answers import _why_undecided
@@ -27,6 +27,7 @@ from driftloop.report._factors import find_factors, ordered
 from driftloop.report._fidelity import measure_objects
 from driftloop.report._gather import Material, Start, Track, gather
 from driftloop.report._map import place_states
+from driftloop.report._meaning import _moves
 from driftloop.report._parts import measure_parts
 from driftloop.report._priors import scene_captions
 from driftloop.steps import Trajectory
@@ -283,12 +284,38 @@ def test_a_loop_that_ends_in_its_generators_world_is_told_so(
         "driftloop.report._priors._bundled",
         lambda material, arm: [("generator", "draw", "postcard-git", 60)],
     )
-    prompts = [f"A {name} at night." for name in ("whale", "fox", "church", "kite", "bus", "owl")]
-    with make_run(tmp_path / "run", prompts=prompts, rounds=6, side=8, write=write) as run:
+    things = ("whale", "fox", "church", "kite", "bus", "owl", "cat", "ship", "tree", "fish")
+    prompts = [f"A {name} at night." for name in things]
+    with make_run(tmp_path / "run", prompts=prompts, rounds=24, side=8, write=write) as run:
         page = write_report(run, encoders=["lexical"]).read_text("utf-8")
-    assert "Late captions cannot be told from captions of the world that generator draw" in page
+    assert "Captions come to be like those of the world that generator draw was trained on." in page
     assert "one family of encoders only (lexical)" in page
     assert "objects of the prompt still named" in page
+
+
+def _energy(distance: float, half: float, p: float) -> EnergyTest:
+    return EnergyTest(distance, distance - half, distance + half, p, 1.0)
+
+
+FAR, LIKE, CLOSER = _energy(0.5, 0.1, 0.01), _energy(0.01, 0.02, 0.4), _energy(0.2, 0.1, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("first", "late", "says"),
+    [
+        (FAR, LIKE, "arrives"),
+        (LIKE, LIKE, "stays"),
+        (FAR, CLOSER, "nearer"),
+        (CLOSER, FAR, "away"),
+        (FAR, FAR, "apart"),
+        # No difference is found, and none is ruled out: few prompts show nothing.
+        (_energy(0.1, 0.3, 0.6), _energy(0.05, 0.3, 0.6), None),
+    ],
+)
+def test_likeness_is_shown_and_not_read_out_of_ignorance(
+    first: EnergyTest, late: EnergyTest, says: str | None
+) -> None:
+    assert _moves(first, late) == says
 
 
 @pytest.mark.parametrize("opens", ["text", "image"])

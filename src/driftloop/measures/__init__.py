@@ -38,7 +38,8 @@ Scalars, meaning, origins (``_attractor``, ``_fidelity``, ``_energy``, ``_attrib
 
 * :func:`attractor`, :func:`autoregression` of a property (:class:`Attractor`).
 * :func:`mean_cumulative_drift`, :func:`semantic_drift_rate` (:class:`Decay`).
-* :func:`energy_distance` of two sets with a permutation p (:class:`EnergyTest`).
+* :func:`energy_distance` of two sets with a permutation p, and whether they are alike within a
+  :data:`MARGIN` (:class:`EnergyTest`).
 * :func:`attribution` of variance to prompt, models and seed.
 
 Uncertainty (``_bootstrap``):
@@ -53,7 +54,7 @@ from ._attractor import Attractor, attractor, autoregression
 from ._attribution import attribution
 from ._bootstrap import Curve, Estimate, curve, share
 from ._drift import cosine_distance, distance_from, distance_per_step, strangers_from
-from ._energy import EnergyTest, energy_distance
+from ._energy import MARGIN, EnergyTest, energy_distance
 from ._fidelity import Decay, mean_cumulative_drift, semantic_drift_rate
 from ._interval import RESAMPLES, Pivot, holm
 from ._motifs import Motif, Motifs, find_motifs
@@ -66,6 +67,7 @@ from ._verdict import Reason, Verdict, verdict
 from ._words import class_words
 
 __all__ = [
+    "MARGIN",
     "RESAMPLES",
     "Attractor",
     "Curve",

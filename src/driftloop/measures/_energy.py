@@ -11,6 +11,9 @@ from ._bootstrap import Labels
 from ._interval import RESAMPLES, Floats, expanded_percentiles, prompt_weights
 
 PERMUTATIONS = 999
+MARGIN = 0.05
+"""Energy distance that does not matter, as a share of the distance within the reference. A set of
+the same shape reaches it where it is moved by a fifth of that distance."""
 MOST = 2000
 """States of a set that are compared; of more, equally many of every unit, drawn at random."""
 BLOCK = 2048
@@ -28,6 +31,24 @@ class EnergyTest(NamedTuple):
     """Upper end of it."""
     p: float
     """Share of relabellings that are at least as far apart."""
+    scale: float
+    """Mean distance of two units of *y*: how wide it is itself."""
+
+    @property
+    def alike(self) -> bool:
+        """Whether the sets are shown to be alike, but for a distance that does not matter.
+
+        That no difference was found does not show it: with few prompts none ever is. An equivalence
+        test asks the other way round (Schuirmann, *Journal of Pharmacokinetics and
+        Biopharmaceutics* 15, 1987): the whole interval has to lie below a margin, which is
+        :data:`MARGIN` of the mean distance within *y*.
+        """
+        return self.high <= MARGIN * self.scale
+
+    @property
+    def differ(self) -> bool:
+        """Whether they are shown to differ: the permutation test at 5 %, and not :attr:`alike`."""
+        return self.p <= 0.05 and not self.alike
 
 
 def energy_distance(
@@ -82,7 +103,10 @@ def energy_distance(
     # Rounding must not make a relabelling that is the same set look nearer.
     reached = int((distances[1:] >= distances[0] - 1e-12).sum())
     low, high = _interval(between, sizes, resamples, seed)
-    return EnergyTest(float(distances[0]), low, high, (reached + 1) / (permutations + 1))
+    own = between[sizes[0] :, sizes[0] :]
+    scale = float(own.sum() / (sizes[1] * (sizes[1] - 1)))
+    p = (reached + 1) / (permutations + 1)
+    return EnergyTest(float(distances[0]), low, high, p, scale)
 
 
 def _drawn(

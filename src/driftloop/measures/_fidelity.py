@@ -13,6 +13,8 @@ RATES = 1e-3, 10.0
 """Rates that are looked for: by the slowest nothing is lost in hundreds of rounds."""
 GRID = 100
 FINER = 2
+FALL = 0.01
+"""Likeness that has to be lost after generation 1 for there to be a rate of losing it."""
 FEWEST = 4
 """Generations that a curve of three parameters is fitted to at least."""
 FITS = 200
@@ -25,11 +27,13 @@ class Decay(NamedTuple):
     """The curve :math:`s(g) = a e^{-b g} + c` of similarity over generations."""
 
     rate: Estimate
-    """SDR, *b*: the larger, the faster."""
+    """SDR, *b* per generation: the larger, the faster."""
     drop: Estimate
     """*a*: how much is lost in the end."""
     floor: Estimate
     """*c*: what stays."""
+    reason: str = ""
+    """Why there is no rate; empty where there is one."""
 
 
 def mean_cumulative_drift(similarity: Floats, prompts: Labels) -> Estimate:
@@ -64,9 +68,13 @@ def semantic_drift_rate(
 ) -> Decay:
     r"""SDR: how fast similarity to generation 0 falls, by the fit of :math:`a e^{-b g} + c`.
 
-    Least squares on the mean over prompts, generation 1 first; *a*, *c* at least 0, *b* from 0.001
-    to 10. Intervals are expanded percentiles over prompts: a fit that meets its bounds has no error
-    to be measured in.
+    Least squares on the mean over prompts, generation 1 first; *a*, *c* at least 0, :math:`a + c`
+    at most 1, since generation 0 is like itself, and *b* from 0.001 to 10. A generation is a round
+    here: in UCF's code it is half of one, a text or a picture, so that their *b* is half of this
+    one for the same curve. A curve that does not fall by :data:`FALL` over what there is of it has
+    no rate, and neither has one that is fastest or slowest of all: its drop and rate trade for each
+    other without end. Intervals are expanded percentiles over prompts: a fit that meets its bounds
+    has no error to be measured in.
 
     Args:
         similarity: ``(trajectories, generations)`` cosines to generation 0.
@@ -75,7 +83,7 @@ def semantic_drift_rate(
         seed: Of the resampling.
 
     Returns:
-        A :class:`Decay`, NaN with fewer than four generations.
+        A :class:`Decay`, NaN where there is no rate, with the reason.
 
     >>> import numpy as np
     >>> g = np.arange(1, 11)
@@ -87,7 +95,7 @@ def semantic_drift_rate(
     means = means[np.isfinite(means).any(axis=1)]
     count = len(means)
     if not count:
-        return Decay(*(Estimate(np.nan, np.nan, np.nan, 0),) * 3)
+        return _nothing(0, "there is no generation to compare")
     here = np.isfinite(means)
     weights = np.concatenate([np.ones((1, count)), *prompt_weights(count, resamples, seed)])
     counts = weights @ here
@@ -96,11 +104,31 @@ def semantic_drift_rate(
     size = max(1, BLOCK // (GRID * curves.shape[1]))
     fits = [_fit(curves[first : first + size]) for first in range(0, len(curves), size)]
     best, *drawn = np.concatenate(fits)
+    reason = _why_none(curves[0], best)
+    if reason:
+        return _nothing(count, reason)
     low, high = expanded_percentiles(np.reshape(drawn, (-1, 3)), np.full(3, count))
     drop, rate, floor = (
         Estimate(float(best[i]), float(low[i]), float(high[i]), count) for i in range(3)
     )
     return Decay(rate, drop, floor)
+
+
+def _nothing(count: int, reason: str) -> Decay:
+    return Decay(*(Estimate(np.nan, np.nan, np.nan, count),) * 3, reason)
+
+
+def _why_none(values: Floats, best: Floats) -> str:
+    """Why a fitted curve says nothing of a rate; empty where it does."""
+    drop, rate, _ = best
+    g = np.flatnonzero(np.isfinite(values)) + 1
+    if np.isnan(rate):
+        return f"a rate needs {FEWEST} generations"
+    if drop * np.exp(-rate) - drop * np.exp(-rate * g[-1]) < FALL:
+        return "likeness does not fall after generation 1"
+    if rate <= RATES[0] * (1 + 1e-6):
+        return "likeness falls in a straight line: where it will level off is not known"
+    return ""
 
 
 def _fit(values: Floats) -> Floats:
@@ -129,15 +157,34 @@ def _fit(values: Floats) -> Floats:
 
 
 def _linear(z: Floats, y: Floats, here: Bools) -> tuple[tuple[Floats, Floats], Floats]:
-    """Least squares of ``y = a z + c`` with neither below 0, and the squared error."""
+    """Least squares of ``y = a z + c`` with neither below 0 nor their sum above 1, and the error.
+
+    The error is convex in (*a*, *c*) and the constraints are a triangle: where the free minimum
+    lies outside, the least is on one of its sides.
+    """
     n = np.maximum(here.sum(axis=-1), 1)
     zs, ys = (z * here).sum(axis=-1), (y * here).sum(axis=-1)
     zz, zy, yy = ((p * here).sum(axis=-1) for p in (z * z, z * y, y * y))
+
+    def error(a: Floats, c: Floats) -> Floats:
+        return np.asarray(yy + a * a * zz + c * c * n + 2 * (a * c * zs - a * zy - c * ys))
+
     with np.errstate(invalid="ignore", divide="ignore"):
-        a = np.nan_to_num((zy - zs * ys / n) / (zz - zs * zs / n))
-        through_zero = np.maximum(np.nan_to_num(zy / zz), 0.0)
-    a = np.maximum(a, 0.0)
-    c = (ys - a * zs) / n
-    a, c = np.where(c < 0, through_zero, a), np.maximum(c, 0.0)
-    errors = yy + a * a * zz + c * c * n + 2 * (a * c * zs - a * zy - c * ys)
+        free = np.nan_to_num((zy - zs * ys / n) / (zz - zs * zs / n))
+        level = (ys - free * zs) / n
+        # On a side: c = 0, a = 0, and a + c = 1, where y - 1 = a (z - 1).
+        steep = np.nan_to_num((zy - zs - ys + n) / (zz - 2 * zs + n))
+        sides = [
+            (np.clip(np.nan_to_num(zy / zz), 0.0, 1.0), np.zeros_like(free)),
+            (np.zeros_like(free), np.clip(np.broadcast_to(ys / n, free.shape), 0.0, 1.0)),
+            (np.clip(steep, 0.0, 1.0), 1.0 - np.clip(steep, 0.0, 1.0)),
+        ]
+    inside = (free >= 0) & (level >= 0) & (free + level <= 1)
+    a, c = np.where(inside, free, 0.0), np.where(inside, level, 0.0)
+    errors = np.where(inside, error(a, c), np.inf)
+    for side_a, side_c in sides:
+        found = error(side_a, side_c)
+        better = ~inside & (found < errors)
+        a, c = np.where(better, side_a, a), np.where(better, side_c, c)
+        errors = np.where(better, found, errors)
     return (a, c), errors

@@ -2,8 +2,9 @@
 
 Clustering end points finds clusters in anything. So nothing here is judged on the prompts that it
 was fitted on: prompts are split in halves, regions are fitted on one and judged on the other, both
-ways, many times; what structureless states would show is measured with the same procedure; and a
-region that states visit without staying, as shuffled captions do, is not a motif.
+ways, many times; what structureless states would show is measured with the same procedure. A region
+that states visit without staying, as shuffled captions do, is not a motif, and neither is one whose
+prompts began together.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ._arrivals import COME, closeness_made, still_apart
 from ._bootstrap import Estimate, Labels, share
-from ._clusters import ELSEWHERE, Regions, Tree, found_again, matched_jaccard
+from ._clusters import ELSEWHERE, Regions, Tree, matched_jaccard
+from ._divisions import SAMPLE, agreement, best_k, null_scores, unseen
 from ._drift import check_states, cosine_distance
 from ._interval import LEVEL, Bools, Floats, Ints
 from ._noise import LATE, late_from
@@ -22,15 +25,8 @@ from ._noise import LATE, late_from
 MOST = 32
 """Largest number of motifs that is tried."""
 SPLITS = 20
-NULLS = 19
-"""Structureless sets that are measured: the real one has to beat all, a test at 5 %."""
-SAMPLE = 300
-"""Late states of each half that regions are fitted on."""
-STABLE = 0.75
-"""Mean matched Jaccard from which a partition counts as found again (Hennig 2007)."""
-TIE = 0.1
-FLAT = 0.02
-PROMINENT = 0.05
+ONE = 0.2
+"""Share of what set prompts apart at first that may be left where all are in one place."""
 STAYED = 0.05
 """Cohen's kappa of a step's two regions from which on they are stayed in, not only passed."""
 RESAMPLED = 0.8
@@ -43,7 +39,10 @@ class Motif(NamedTuple):
     occupancy: Estimate
     """Share of late states in it, prompts weighing the same."""
     reach: int
-    """Prompts with a state in it."""
+    """Prompts with a late state in it."""
+    came: Estimate
+    """How much of its prompts' closeness the loop made: 0 where they began as near each other, 1
+    where they began as far apart as any; see ``_arrivals``."""
     dwell: float
     """Rounds that a visit lasts on average: rounds spent / escapes seen; infinite without any."""
     escapes: int
@@ -55,14 +54,23 @@ class Motif(NamedTuple):
     medoid: tuple[int, int]
     """Trajectory and round (from 0) of the state nearest to its centre."""
 
+    @property
+    def come_to(self) -> bool:
+        """Whether several prompts came to it that did not begin together.
+
+        Only then is a region a motif; else it is where its prompts were from the start.
+        """
+        return self.reach >= 2 and self.came.value >= COME
+
 
 class Motifs(NamedTuple):
     """What motifs an arm has, and how sure that is."""
 
     claimed: bool
-    """Whether there are motifs: stable, better than chance, stayed in, and shared by prompts."""
+    """Whether there are motifs: stable, better than chance, stayed in, and come to by prompts."""
     k: Estimate
-    """How many regions, with the interval over splits; 1 where no partition is found again."""
+    """How many regions, with the interval over splits; 1 where no partition is found again. Those
+    that nobody came to are among them."""
     score: float
     """Mean matched Jaccard at ``k``, fitted on some prompts and judged on others."""
     null: float
@@ -76,9 +84,19 @@ class Motifs(NamedTuple):
     p: float
     """One-sided p of ``stays`` against that."""
     motifs: list[Motif]
-    """The most occupied first."""
+    """All regions, the most occupied first: those that are :attr:`Motif.come_to` are motifs."""
     labels: Ints
     """``(trajectories, rounds)`` motif of each state, fitted on other prompts; -1 elsewhere."""
+
+    @property
+    def number(self) -> Estimate:
+        """How many motifs: the regions that were come to, with the interval of all less the others.
+
+        Where none is claimed it is what there would be if the regions were good for anything.
+        """
+        others = sum(not motif.come_to for motif in self.motifs)
+        value, low, high = (max(part - others, 0.0) for part in self.k[:3])
+        return Estimate(value, low, high, self.k.prompts)
 
     @property
     def stayed_in(self) -> bool:
@@ -92,8 +110,9 @@ class Motifs(NamedTuple):
 
 
 def find_motifs(
-    x: Floats, prompts: Labels, *, most: int = MOST, late: float = LATE, seed: int = 0
-) -> Motifs:
+    x: Floats, prompts: Labels, *, start: Floats | None = None, most: int = MOST,
+    late: float = LATE, seed: int = 0,
+) -> Motifs:  # fmt: skip
     r"""Find motifs and say how sure they are.
 
     1. *How many?* Late states that a trajectory moved to by less than the median step are where it
@@ -108,12 +127,21 @@ def find_motifs(
        their region are compared with what shuffling the trajectories at every round gives, by the
        exact mean and variance of matches under permutation, and have to be more by a twentieth
        of the rest (:attr:`Motifs.stayed_in`).
-    4. *Shared?* At least half of the late states lie in regions fitted on other prompts, and two
-       regions or more are reached by two prompts or more.
+    4. *Come to?* At least half of the late states lie in regions fitted on other prompts, and at
+       least one region is reached by two prompts or more that did not begin together: of the
+       closeness of their states in it at least a third was made by the loop. With *F* the distance
+       of a region's prompts at first, *E* that of their states in it, and *S* that of all prompts
+       at first, this share is :math:`(F - E) / (S - E)` (:attr:`Motif.came`). Prompts that began
+       as near-duplicates and stay, or go elsewhere together, make it 0.
+
+    One place that everything came to cannot be found again as a division. It is a region by itself
+    where strangers are closer by four fifths than they began (:data:`ONE`).
 
     Args:
         x: ``(trajectories, rounds, d)`` unit vectors, NaN where there is no state.
         prompts: ``(trajectories,)`` labels; at least four different ones.
+        start: ``(trajectories, d)`` where each began: the prompt, where it is a state of the same
+            kind. By default the first state that there is of each trajectory.
         most: Largest number of motifs that is tried.
         late: Share of the rounds, from the end, that regions are fitted on.
         seed: Of splits and null states.
@@ -134,11 +162,12 @@ def find_motifs(
     check_states(x)
     labels = np.asarray(prompts)
     names = np.unique(labels)
-    start = late_from(x.shape[1], late, 1)
-    if len(names) < 4 or not np.isfinite(x[:, start:, 0]).any():
+    first = _first(x) if start is None else start
+    begin = late_from(x.shape[1], late, 1)
+    if len(names) < 4 or not np.isfinite(x[:, begin:, 0]).any():
         raise ValueError("motifs need four prompts at least, and states in late rounds")
     rng = np.random.default_rng(seed)
-    resting = _resting(x, start)
+    resting = _resting(x, begin)
     ks = np.arange(2, most + 1)
 
     def pairs(share_of_prompts: float) -> Iterator[tuple[Bools, tuple[Tree, Tree]]]:
@@ -154,35 +183,47 @@ def find_motifs(
             if trees[0] is not None and trees[1] is not None:
                 yield one, (trees[0], trees[1])
 
-    curves = [_score(trees, ks) for _, trees in pairs(RESAMPLED)]
+    curves = [agreement(trees, ks) for _, trees in pairs(RESAMPLED)]
     halves = list(pairs(0.5))
     if not curves or not halves:
         raise ValueError("motifs need late states in both halves of the prompts")
     best = [best_k(ks, curve) for curve in curves]
     k = best_k(ks, np.mean(curves, axis=0))
     low, high = np.quantile([*best, k], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    null = max(_null_scores(x[resting], ks, rng)) if k > 1 else np.nan
+    # All in one place: what else divides it is finer than what set prompts apart at all.
+    one = still_apart(x, first, resting, labels) <= ONE
+    if one:
+        k, low, high = 1, 1.0, 1.0
+    score = null = np.nan
+    if k > 1:
+        null = max(null_scores(x[resting], ks, rng))
+        score = float(np.mean([agreement(trees, np.array([k])) for _, trees in halves]))
     whole = _tree(x, resting, rng, most, 2 * SAMPLE)
     assert whole is not None
     regions = whole.regions(k)
     marks = _cross_fitted(x, regions, *halves[0])
-    stays, chance, p = _staying(marks[:, start:])
+    stays, chance, p = _staying(marks[:, begin:])
     stability = _stability([trees for _, trees in halves], regions)
-    here = np.isfinite(x[:, start:, 0])
-    covered = share(_mean(marks[:, start:] >= 0, here), labels)
-    motifs, order = _describe(x, labels, regions, marks, start, stability)
+    here = np.isfinite(x[:, begin:, 0])
+    covered = share(_mean(marks[:, begin:] >= 0, here), labels)
+    motifs, order = _describe(x, labels, regions, marks, begin, stability, first)
     back = np.append(np.argsort(order), ELSEWHERE)
-    score = np.nan
     if k > 1:
-        score = float(np.mean([_score(trees, np.array([k])) for _, trees in halves]))
-        high = max(float(high), k + _unseen(marks[:, start:], labels, k))
-    shared = sum(motif.reach >= 2 for motif in motifs) >= 2 and covered.value >= 0.5
+        high = max(float(high), k + unseen(marks[:, begin:], labels, k))
+    come_to = covered.value >= 0.5 and any(motif.come_to for motif in motifs)
     found = Motifs(
         False, Estimate(float(k), float(low), float(high), len(names)), score, float(null),
         covered, stays, chance, p, motifs, back[marks],
     )  # fmt: skip
-    claimed = k > 1 and low >= 2 and score > null and found.stayed_in and shared
+    good = one if k == 1 else low >= 2 and score > null and found.stayed_in
+    claimed = good and come_to
     return found._replace(claimed=bool(claimed))
+
+
+def _first(x: Floats) -> Floats:
+    """The first state that there is of each trajectory."""
+    first: Floats = x[np.arange(len(x)), np.argmax(np.isfinite(x[:, :, 0]), axis=1)]
+    return first
 
 
 def _resting(x: Floats, start: int) -> Bools:
@@ -210,71 +251,6 @@ def _tree(
         stride = len(found) / sample
         found = found[((np.arange(sample) + rng.random()) * stride).astype(int) % len(found)]
     return Tree(x.reshape(-1, x.shape[-1])[found], most)
-
-
-def _score(trees: tuple[Tree, Tree], ks: Ints) -> Floats:
-    """How well two sets of states find each other's partitions, both ways."""
-    return (found_again(*trees, ks) + found_again(*trees[::-1], ks)) / 2
-
-
-def best_k(ks: Ints, score: Floats) -> int:
-    """The finest number of clusters that stands out.
-
-    A number stands out where the score has a peak (by 0.05 over what lies between it and a higher
-    one) of at least 0.75 and at most 0.1 below the highest: where motifs lie in groups, the groups
-    are found again too, and are not the answer. 1 where none does.
-    """
-    from scipy.signal import find_peaks
-
-    padded = np.concatenate([[0.0], score, [0.0]])
-    _, found = find_peaks(padded, prominence=PROMINENT, plateau_size=1)
-    lowest = max(STABLE, float(score.max()) - TIE)
-    fine = [0]
-    for place in found["right_edges"] - 1:
-        # A peak may be flat: three far groups are found again as two just as well.
-        while place + 1 < len(score) and score[place + 1] >= score[place] - FLAT:
-            place += 1
-        if score[place] >= lowest:
-            fine.append(int(ks[place]))
-    return max(fine) or 1
-
-
-def _unseen(late: Ints, labels: Ints, k: int) -> float:
-    """Regions that the prompts have not shown, from how many were shown by one or two only.
-
-    The lower bound of Chao (*Biometrics* 43, 1987) for counts by sample.
-    """
-    shown = np.array([len(np.unique(labels[(late == m).any(axis=1)])) for m in range(k)])
-    once, twice = int((shown == 1).sum()), int((shown == 2).sum())
-    count = len(np.unique(labels))
-    extra = once**2 / (2 * twice) if twice else once * (once - 1) / 2
-    return float((count - 1) / count * extra)
-
-
-def _null_scores(states: Floats, ks: Ints, rng: np.random.Generator) -> list[float]:
-    """The best score of normal states with the mean and covariance of these, again and again.
-
-    Normal weights on the centred states give normal states with their covariance.
-    """
-    states = states.astype(np.float64)
-    if len(states) > 4 * SAMPLE:
-        states = states[rng.choice(len(states), 4 * SAMPLE, replace=False)]
-    centre = states.mean(axis=0)
-    spread = (states - centre) / np.sqrt(len(states))
-    if spread.shape[1] < spread.shape[0]:
-        # The same covariance from fewer rows.
-        values, axes = np.linalg.eigh(spread.T @ spread)
-        spread = np.sqrt(np.maximum(values, 0.0))[:, None] * axes.T
-    size = min(SAMPLE, max(len(states) // 2, 4))
-    scores = []
-    for _ in range(NULLS):
-        pair = []
-        for _ in range(2):
-            made = centre + rng.normal(size=(size, len(spread))) @ spread
-            norms = np.linalg.norm(made, axis=1, keepdims=True)
-            pair.append(Tree(made / np.maximum(norms, 1e-12), int(ks[-1])))
-        scores.append(float(_score((pair[0], pair[1]), ks).max()))
-    return scores
 
 
 def _cross_fitted(x: Floats, regions: Regions, half: Bools, trees: tuple[Tree, Tree]) -> Ints:
@@ -332,8 +308,9 @@ def _stability(trees: list[tuple[Tree, Tree]], regions: Regions) -> Floats:
 
 
 def _describe(
-    x: Floats, labels: Ints, regions: Regions, marks: Ints, start: int, stability: Floats
-) -> tuple[list[Motif], Ints]:
+    x: Floats, labels: Ints, regions: Regions, marks: Ints, start: int, stability: Floats,
+    first: Floats,
+) -> tuple[list[Motif], Ints]:  # fmt: skip
     late, here = marks[:, start:], np.isfinite(x[:, start:, 0])
     similarity = np.nan_to_num(x[:, start:] @ regions.centres.T.astype(x.dtype), nan=-2.0)
     motifs = []
@@ -343,16 +320,17 @@ def _describe(
         leaves = inside[:, :-1] & ~inside[:, 1:] & here[:, 1:]
         escapes = int(leaves.sum())
         spent = float(inside.sum())
-        first = np.argmax(marks == number, axis=1)[visitors]
+        entered = np.argmax(marks == number, axis=1)[visitors]
         flat = int(np.argmax(similarity[:, :, number]))
         place = np.unravel_index(flat, similarity.shape[:2])
         motifs.append(
             Motif(
                 share(_mean(inside, here), labels),
                 len(np.unique(labels[inside.any(axis=1)])),
+                closeness_made(x[:, start:], first, inside, labels),
                 spent / escapes if escapes else (np.inf if spent else np.nan),
                 escapes,
-                float(np.median(first)) if len(first) else np.nan,
+                float(np.median(entered)) if len(entered) else np.nan,
                 float(stability[number]),
                 (int(place[0]), int(place[1]) + start),
             )

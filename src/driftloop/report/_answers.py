@@ -1,4 +1,4 @@
-"""The answers of a report: does it collapse, how fast is the prompt forgotten, where does it go."""
+"""The answers of a report: does it collapse, and how fast is the prompt forgotten."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..measures import Curve, Motif, Motifs, Reason
+from ..measures import Curve, Reason
 from ._assess import Drift
-from ._endings import Ending
+from ._atlas import say_motifs
+from ._endings import Ending, all_the_same, left_of_the_prompt
+from ._finals import horizon
 from ._gather import Material
+from ._meaning import seen_in
 from ._phrases import count, number, say_estimate, say_share
 from ._voices import agree, cast_vote
 
@@ -21,6 +24,8 @@ MEANS = {
     "remembers": "Different prompts stay apart, and each keeps to its own.",
     "undecided": "It cannot be told from this run.",
 }
+ALL_THE_SAME = "all the way: they are the same"
+NOTHING = "nothing"
 
 
 REASONS: dict[Reason, str] = {
@@ -29,7 +34,7 @@ REASONS: dict[Reason, str] = {
         "There are too few rounds to say how much closer prompts have come: the late half begins "
         "before the round that it would be measured from."
     ),
-    "no twins": "Memory needs twins: trajectories of the same prompt with other random numbers.",
+    "no twins": "Memory needs twins: several trajectories of the same prompt.",
     "twins apart": (
         "How much of the prompt is left cannot be told: twins have no late round in common."
     ),
@@ -77,32 +82,9 @@ class Answer(NamedTuple):
     """How far encoders agree."""
     robust: bool
     horizon: int
+    blank: str
+    """From when on texts are empty, which no encoder sees; empty where they are not."""
     rows: list[Row]
-
-
-class MotifCard(NamedTuple):
-    """One motif of the atlas."""
-
-    number: int
-    words: str
-    pictures: list[tuple[str, int, str]]
-    """Digest, round and the prompt that it came from, of typical states."""
-    occupancy: str
-    reach: str
-    dwell: str
-    entered: str
-    stability: str
-
-
-class Atlas(NamedTuple):
-    """Where one arm goes."""
-
-    arm: str
-    seen: str
-    claimed: bool
-    sentence: str
-    agrees: str
-    cards: list[MotifCard]
 
 
 def answer(material: Material, drifts: Sequence[Drift]) -> list[Answer]:
@@ -113,15 +95,19 @@ def answer(material: Material, drifts: Sequence[Drift]) -> list[Answer]:
         if not seen:
             continue
         found = agree([cast_vote(drift.family, ending.verdict) for drift, ending in seen])
-        horizon = max(ending.rounds for _, ending in seen)
+        last = max(ending.rounds for _, ending in seen)
         kind = found.says or "undecided"
         means = MEANS.get(kind, "It depends on what one looks at.")
         if kind == "undecided":
             means = f"{means} {_why_undecided([ending for _, ending in seen])}".rstrip()
         drift, ending = seen[0]
         means = f"{means} {_say_rounds(ending, material.since(arm, drift.kind))}".rstrip()
-        rows = [_row(drift, ending) for drift, ending in seen]
-        answers.append(Answer(arm, kind, means, found.sure, found.robust, horizon, rows))
+        rows = [_row(material, drift, ending) for drift, ending in seen]
+        answers.append(
+            Answer(
+                arm, kind, means, found.sure, found.robust, last, _blank(material, arm, seen), rows
+            )
+        )
     return answers
 
 
@@ -170,19 +156,29 @@ def _say_rounds(ending: Ending, since: int) -> str:
     return " ".join(sentences)
 
 
-def _row(drift: Drift, ending: Ending) -> Row:
+def _blank(material: Material, arm: str, seen: Sequence[tuple[Drift, Ending]]) -> str:
+    """What is said where trajectories went on with empty texts after the last round measured."""
+    last = max((ending.rounds for drift, ending in seen if drift.kind == "text"), default=0)
+    texts = "text" in material.kinds_of[arm]
+    if not texts or horizon(material.of_arm(arm), "text") <= last:
+        return ""
+    noun = material.noun("text")
+    return f"From round {last + 1} on most {noun}s are empty: there is nothing in them to measure."
+
+
+def _row(material: Material, drift: Drift, ending: Ending) -> Row:
     late = ending.separation.late
     return Row(
-        f"{'captions' if drift.kind == 'text' else 'pictures'}: {drift.title}",
+        seen_in(material, drift),
         ending.verdict.kind,
-        say_share(late.contraction),
-        say_share(late.memory),
-        say_share(ending.control),
+        ALL_THE_SAME if all_the_same(ending) else say_share(late.contraction),
+        NOTHING if all_the_same(ending) else say_share(late.memory),
+        NOTHING if all_the_same(ending) else say_share(ending.control),
         say_estimate(late.twins),
         say_estimate(late.strangers),
         late.contraction.prompts,
-        _say_motifs(ending.motifs),
-        say_forgotten(ending.separation.memory),
+        say_motifs(ending.motifs),
+        say_forgotten(left_of_the_prompt(ending.separation)),
     )
 
 
@@ -206,107 +202,3 @@ def say_forgotten(memory: Curve) -> str:
     if at is None:
         return f"not by round {last}" + ("" if earliest is None else f" [{earliest}, later]")
     return f"by round {at} [{earliest or at}, {latest or 'later'}]"
-
-
-def _say_motifs(motifs: Motifs | None) -> str:
-    if motifs is None:
-        return "too few prompts"
-    if not motifs.claimed:
-        return "none claimed"
-    return f"{motifs.k.value:.0f} [{motifs.k.low:.0f}, {motifs.k.high:.0f}]"
-
-
-def make_atlases(material: Material, drifts: Sequence[Drift]) -> list[Atlas]:
-    """The motif atlas of every arm, by the first encoder that claims any, else by the first."""
-    atlases = []
-    for arm in material.arms:
-        seen = [
-            (drift, ending, ending.motifs)
-            for drift in drifts
-            if (ending := drift.endings.get(arm)) is not None and ending.motifs is not None
-        ]
-        if not seen:
-            continue
-        claims = [(d, e, m) for d, e, m in seen if m.claimed]
-        drift, ending, motifs = (claims or seen)[0]
-        families = len({drift.family for drift, _, _ in claims})
-        agrees = f"{len(claims) or 'None'} of {count(len(seen), 'encoder')} finds motifs here"
-        if families > 1:
-            agrees = f"Robust: {agrees}, of {count(families, 'family')}"
-        elif claims:
-            agrees = f"Not robust: {agrees}, of one family ({drift.family})"
-        cards = _cards(material, arm, ending, motifs) if motifs.claimed else []
-        atlases.append(Atlas(arm, drift.title, motifs.claimed, _sentence(motifs), agrees, cards))
-    return atlases
-
-
-def _sentence(motifs: Motifs) -> str:
-    k = f"{motifs.k.value:.0f} [{motifs.k.low:.0f}, {motifs.k.high:.0f}]"
-    if motifs.claimed:
-        return (
-            f"{k} motifs. Regions that were found with some prompts are found again with others "
-            f"(agreement {motifs.score:.2f} of 1; states without structure reach "
-            f"{motifs.null:.2f}), hold {say_share(motifs.covered)} of the other prompts’ late "
-            f"states, and are stayed in: "
-            f"{100 * motifs.stays:.0f} % of steps, where shuffled trajectories have "
-            f"{100 * motifs.chance:.0f} %."
-        )
-    if motifs.k.value == 1 or motifs.k.low < 2:
-        return (
-            "No motifs: no division into regions is found again when it is fitted on some prompts "
-            "and judged on others."
-        )
-    if not motifs.score > motifs.null:
-        return (
-            f"No motifs: {k} regions can be drawn, but other prompts find them again no better "
-            f"than states without structure would ({motifs.score:.2f} against {motifs.null:.2f})."
-        )
-    if not motifs.stayed_in:
-        return (
-            f"No motifs: states lie in {k} places, but trajectories do not stay in them: "
-            f"{100 * motifs.stays:.0f} % of steps do, and of shuffled ones "
-            f"{100 * motifs.chance:.0f} %."
-        )
-    return (
-        f"No motifs: {k} places are stayed in, but they are not shared: "
-        f"{say_share(motifs.covered)} of late states lie in places that were found with other "
-        f"prompts."
-    )
-
-
-def _cards(material: Material, arm: str, ending: Ending, motifs: Motifs) -> list[MotifCard]:
-    tracks = material.of_arm(arm)
-    prompts = len({track.name.prompt for track in tracks})
-    cards = []
-    for at, motif in enumerate(motifs.motifs):
-        pictures = []
-        for row, round in ending.exemplars[at]:
-            digest = tracks[row].pictures[round - 1]
-            start = material.starts.get(tracks[row].name.prompt)
-            told = start.value if start and start.kind == "text" else tracks[row].name.prompt
-            if digest is not None:
-                pictures.append((digest, round, told))
-        cards.append(
-            MotifCard(
-                at + 1,
-                ", ".join(ending.words[at]) or "no words of its own",
-                pictures,
-                say_share(motif.occupancy),
-                f"{motif.reach} of {prompts} prompts",
-                _say_dwell(motif, ending.rounds),
-                "–" if np.isnan(motif.entered) else f"round {motif.entered + 1:.0f}",
-                f"{motif.stability:.2f}",
-            )
-        )
-    return cards
-
-
-def _say_dwell(motif: Motif, rounds: int) -> str:
-    if not motif.escapes:
-        return f"never seen to leave in {rounds} rounds"
-    return f"{motif.dwell:.1f} rounds ({count(motif.escapes, 'escape')})"
-
-
-def atlas_pictures(atlases: Sequence[Atlas]) -> list[str]:
-    """Digests of the pictures that the atlases show."""
-    return [digest for atlas in atlases for card in atlas.cards for digest, _, _ in card.pictures]

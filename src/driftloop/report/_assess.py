@@ -173,7 +173,7 @@ def _drift(
         state for track in material.tracks for state in track.states(kind) if state is not None
     ]
     contents = list(dict.fromkeys([*starts, *states]))
-    stage = f"{encoder.name}: {'captions' if kind == 'text' else 'pictures'}"
+    stage = f"{encoder.name}: {material.noun(kind)}s"
     vectors = embed(run, encoder, contents, advance=lambda n: advance(stage, n, len(contents)))
     arms, endings, fidelity, priors, all_states = {}, {}, {}, {}, {}
     cells: Cells = {}
@@ -185,7 +185,7 @@ def _drift(
         x, from_start = _states(material, tracks, kind, vectors)
         arms[arm] = _arm_drift(x, tracks, from_start)
         since = material.since(arm, kind)
-        ending = measure_ending(tracks, x[:, 1:], since)
+        ending = measure_ending(tracks, x[:, 1:], since, x[:, 0] if from_start else None)
         if ending is not None:
             endings[arm] = ending
         kept = measure_fidelity(x, np.array([track.name.prompt for track in tracks]), from_start)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from ..measures import Curve
+from ..steps import Kind
 from ._assess import ArmDrift, Drift, Repeats
 from ._gather import Material
+from ._meaning import seen_in
 from ._phrases import say_share
 from .figures import Line, drift_figure, repeats_figure
 from .figures._chart import describe
@@ -62,7 +66,9 @@ def drift_blocks(material: Material, drifts: Sequence[Drift]) -> list[DriftBlock
 def repeats_blocks(material: Material, repeats: Sequence[Repeats]) -> list[RepeatsBlock]:
     """Charts and numbers for captions and for pictures."""
     blocks = []
-    for kind, heading in (("text", "Captions"), ("image", "Pictures")):
+    kinds: tuple[Kind, ...] = ("text", "image")
+    for kind in kinds:
+        heading = f"{material.noun(kind)}s".capitalize()
         found = [row for row in repeats if row.kind == kind]
         panels, left_out = [], 0
         for row in found:
@@ -88,14 +94,14 @@ def returns_rows(material: Material, drifts: Sequence[Drift]) -> list[list[str]]
     for drift in drifts:
         for arm, ending in drift.endings.items():
             cycles = ", ".join(f"{n} of period {p}" for p, n in sorted(ending.periods.items()))
-            kind = "captions" if drift.kind == "text" else "pictures"
             told = [say_share(ending.returning), say_share(ending.returning_control)]
-            rows.append([f"{kind}: {drift.title}", arm, *told, cycles or "none"])
+            if np.isnan(ending.returning.value):
+                told[0] = "cannot be told: one look scatters as far as strangers are apart"
+            rows.append([seen_in(material, drift), arm, *told, cycles or "none"])
     return rows
 
 
 def _drift_block(material: Material, drift: Drift) -> DriftBlock:
-    kind = "Captions" if drift.kind == "text" else "Pictures"
     names = [name for name in material.arms[:MOST_ARMS] if name in drift.arms]
     several = len(drift.arms) > 1
     overview = _panels(material, drift, names)
@@ -111,7 +117,8 @@ def _drift_block(material: Material, drift: Drift) -> DriftBlock:
     ]
     counts = [arm.first.own.trajectories for arm in drift.arms.values()]
     falling = any(len(set(row.tolist())) > 1 for row in counts)
-    heading = f"{kind}: {drift.title}"
+    heading = seen_in(material, drift)
+    heading = heading[0].upper() + heading[1:]
     return DriftBlock(heading, drift.encoder, overview, arms, header, rows, falling)
 
 
@@ -128,7 +135,7 @@ def _panels(material: Material, drift: Drift, names: Sequence[str]) -> list[Pane
     arms = {name: drift.arms[name] for name in names}
     first = min((arm.first_round for arm in drift.arms.values()), default=1)
     axis = (first, max(material.rounds, first + 1))
-    noun = "captions" if drift.kind == "text" else "pictures"
+    noun = f"{material.noun(drift.kind)}s"
 
     def panel(title: str, begin: int, lines: list[tuple[str, Curve, Curve | None]]) -> Panel:
         svg = drift_figure(
@@ -160,8 +167,6 @@ def _shifted(arm: ArmDrift, first: int) -> Curve:
     """Steps that all begin at the same round: an arm without a start lacks the first."""
     if arm.first_round == first:
         return arm.step
-    import numpy as np
-
     return Curve(*(np.concatenate([[np.nan], np.asarray(part, dtype=float)]) for part in arm.step))
 
 

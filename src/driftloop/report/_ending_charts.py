@@ -10,7 +10,9 @@ import numpy as np
 from ..measures import Curve
 from ._assess import Drift
 from ._charts import MOST_ARMS, Panel
-from ._endings import Ending
+from ._endings import Ending, left_of_the_prompt
+from ._gather import Material
+from ._meaning import seen_in
 from .figures import EndingLine, ending_figure
 from .figures.drift import highest
 
@@ -28,17 +30,19 @@ class EndingBlock(NamedTuple):
     """None without twins."""
 
 
-def ending_blocks(arms: Sequence[str], drifts: Sequence[Drift]) -> list[EndingBlock]:
+def ending_blocks(material: Material, drifts: Sequence[Drift]) -> list[EndingBlock]:
     """Charts of all arms together, an encoder each."""
-    return [_block(list(arms), drift) for drift in drifts if drift.endings]
+    return [_block(material, drift) for drift in drifts if drift.endings]
 
 
-def _block(arms: list[str], drift: Drift) -> EndingBlock:
+def _block(material: Material, drift: Drift) -> EndingBlock:
+    arms = material.arms
     shown = [arm for arm in arms[:MOST_ARMS] if arm in drift.endings]
     endings = [drift.endings[arm] for arm in shown]
     colours = [arms.index(arm) for arm in shown]
     rounds = max(ending.rounds for ending in endings)
-    heading = f"{'Captions' if drift.kind == 'text' else 'Pictures'}: {drift.title}"
+    heading = seen_in(material, drift)
+    heading = heading[0].upper() + heading[1:]
 
     def lines(
         curves: Sequence[Curve], controls: Sequence[Curve | None], levels: Sequence[float | None]
@@ -64,12 +68,13 @@ def _block(arms: list[str], drift: Drift) -> EndingBlock:
         )  # fmt: skip
         variety = Panel(f"{heading}; {prompts} at most", svg)
     memory = None
-    if any(np.isfinite(p.memory.mean).any() for p in parts):
+    if any(np.isfinite(left_of_the_prompt(p).mean).any() for p in parts):
         controls = [_control(ending) for ending in endings]
         svg = ending_figure(
-            lines([_telling(p.memory) for p in parts], [None] * len(parts), controls),
+            lines([_telling(left_of_the_prompt(p)) for p in parts], [None] * len(parts), controls),
             label=f"How much of the prompt is left, round by round, {drift.title}",
             rounds=rounds, top=1.2, bottom=-0.2, level="shuffled", colours=colours,
+            empty="Nothing to draw: every round’s interval is too wide to say anything.",
         )  # fmt: skip
         memory = Panel(heading, svg)
     return EndingBlock(Panel(heading, apart), variety, memory)

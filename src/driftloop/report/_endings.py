@@ -33,7 +33,12 @@ ENOUGH = 0.75
 """Share of the trajectories that must have reached the last round that is measured."""
 LOOK = 2.0
 """States closer than so many noise floors are the same place seen twice."""
+NEAR = 0.5
+"""States are the same place only if nearer than so much of the distance between strangers."""
 EXEMPLARS = 4
+
+
+NOT_TOLD = Estimate(np.nan, np.nan, np.nan, 0)
 
 
 class Ending(NamedTuple):
@@ -55,20 +60,27 @@ class Ending(NamedTuple):
     exemplars: list[list[tuple[int, int]]]
     """Of each motif: trajectory and round (from 1) of typical states, each of another prompt."""
     returning: Estimate
-    """Share of trajectories that end in an approximate fixed point or cycle."""
+    """Share of trajectories that end in an approximate fixed point or cycle; NaN where states so
+    near each other need not be the same place (:data:`NEAR`)."""
     returning_control: Estimate
     """The same with trajectories shuffled."""
     periods: Counter[int]
     """Trajectories by the period of a noisy cycle."""
 
 
-def measure_ending(tracks: Sequence[Track], x: npt.NDArray[Any], since: int = 0) -> Ending | None:
+def measure_ending(
+    tracks: Sequence[Track],
+    x: npt.NDArray[Any],
+    since: int = 0,
+    start: npt.NDArray[Any] | None = None,
+) -> Ending | None:
     """Measure one arm.
 
     Args:
         tracks: Its trajectories.
         x: ``(trajectories, rounds, d)`` their states from round 1 on.
         since: The first round (from 0) whose states are the loop's own; see :func:`separation`.
+        start: ``(trajectories, d)`` the prompts, where they are states of the same kind.
 
     Returns:
         None where there are fewer than two prompts or rounds.
@@ -83,10 +95,12 @@ def measure_ending(tracks: Sequence[Track], x: npt.NDArray[Any], since: int = 0)
     found = separation(x, prompts, since=since)
     dealt = shuffled(x)
     try:
-        motifs = find_motifs(x, prompts)
+        motifs = find_motifs(x, prompts, start=start)
     except ValueError:
         motifs = None
     radius = LOOK * max(found.noise.value if np.isfinite(found.noise.value) else 0.0, 0.0)
+    # Where a look scatters as far as strangers are apart, all places are near each other.
+    told = radius <= NEAR * found.late.strangers.value or radius == 0.0
     return Ending(
         rounds,
         found,
@@ -96,10 +110,26 @@ def measure_ending(tracks: Sequence[Track], x: npt.NDArray[Any], since: int = 0)
         motifs,
         _words(tracks, motifs) if motifs else [],
         _exemplars(x, prompts, motifs) if motifs else [],
-        share([repetition(alike(row, radius)).period is not None for row in x], prompts),
-        share([repetition(alike(row, radius)).period is not None for row in dealt], prompts),
+        _returning(x, radius, prompts) if told else NOT_TOLD,
+        _returning(dealt, radius, prompts) if told else NOT_TOLD,
         Counter(period for period in periods(x) if period is not None),
     )
+
+
+def _returning(x: npt.NDArray[Any], radius: float, prompts: npt.NDArray[Any]) -> Estimate:
+    return share([repetition(alike(row, radius)).period is not None for row in x], prompts)
+
+
+def all_the_same(ending: Ending) -> bool:
+    """Whether late states have become one: no distance is left for anything to be a share of."""
+    return ending.separation.late.strangers.value == 0.0
+
+
+def left_of_the_prompt(found: Separation) -> Curve:
+    """Memory round by round; none is left where all states are the same."""
+    same = found.strangers.mean == 0.0
+    parts = [np.where(same, 0.0, part) for part in found.memory[:3]]
+    return found.memory._replace(mean=parts[0], low=parts[1], high=parts[2])
 
 
 def _control(real: Separation, dealt: Late) -> Estimate:

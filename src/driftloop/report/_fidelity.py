@@ -35,8 +35,8 @@ FIGURES = {
 class Fidelity(NamedTuple):
     """How similar one arm's states stay to generation 0, as one encoder sees it."""
 
-    baseline: str
-    """What generation 0 is."""
+    from_prompt: bool
+    """Whether generation 0 is the prompt; else it is what round 1 made."""
     mean: Estimate
     """MCD: over all generations."""
     control: Estimate
@@ -74,7 +74,7 @@ def measure_fidelity(
         return None
     similarity = 1.0 - distance_from(later, first)
     return Fidelity(
-        "the prompt" if from_start else "the first picture",
+        from_start,
         mean_cumulative_drift(similarity, prompts),
         mean_cumulative_drift(_to_others(later, first, prompts), prompts),
         semantic_drift_rate(similarity, prompts),

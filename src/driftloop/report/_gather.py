@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -90,8 +91,17 @@ class Material:
 
     @cached_property
     def twins(self) -> int:
-        """Twins of the prompt that has most."""
-        return max((track.name.twin + 1 for track in self.tracks), default=0)
+        """Trajectories of the prompt that has most in an arm."""
+        return max(self._twins.values(), default=0)
+
+    @cached_property
+    def fewest_twins(self) -> int:
+        """Those of the prompt that has fewest."""
+        return min(self._twins.values(), default=0)
+
+    @cached_property
+    def _twins(self) -> Counter[tuple[str, str]]:
+        return Counter((track.name.arm, track.name.prompt) for track in self.tracks)
 
     @cached_property
     def kinds(self) -> frozenset[Kind]:
@@ -106,6 +116,18 @@ class Material:
             arm: frozenset(k for k in kinds if any(track.states(k) for track in self.of_arm(arm)))
             for arm in self.arms
         }
+
+    def noun(self, kind: Kind) -> str:
+        """What a state of a kind is called: a text is a caption only where there are pictures."""
+        if kind == "image":
+            return "picture"
+        return "caption" if "image" in self.kinds else "text"
+
+    @cached_property
+    def again(self) -> str:
+        """What sets twins apart, as far as it is known: an import seldom knows of seeds."""
+        seeded = len(self.steps) > 0 and self.steps["seed"].null_count == 0
+        return "with other random numbers" if seeded else "played again"
 
     @cached_property
     def elsewhere(self) -> int:

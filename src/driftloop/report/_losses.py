@@ -71,7 +71,7 @@ def count_losses(material: Material, drifts: Sequence[Drift]) -> list[Loss]:
             detail += _for_example(over.get(model, ""))
         losses.append(Loss(model, mark, count, total[model], detail))
     for drift in drifts:
-        noun = "captions" if drift.kind == "text" else "pictures"
+        noun = f"{material.noun(drift.kind)}s"
         if drift.cut:
             detail = f"{sum(drift.cut.values()):,} tokens in all; measured on what was read"
             losses.append(

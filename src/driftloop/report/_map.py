@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..steps import Kind
 from ._choice import Choice
 from ._gather import Material
 from ._strips import frames_wanted
@@ -80,7 +81,9 @@ def place_states(
     return Places(spots, float(values[-2:].sum()) / total)
 
 
-def draw_maps(material: Material, seen: Sequence[tuple[str, str, Places | None]]) -> list[MapPanel]:
+def draw_maps(
+    material: Material, seen: Sequence[tuple[Kind, str, Places | None]]
+) -> list[MapPanel]:
     """One map of captions and one of pictures, each by the first encoder that has any.
 
     Args:
@@ -91,7 +94,7 @@ def draw_maps(material: Material, seen: Sequence[tuple[str, str, Places | None]]
     for kind, title, places in seen:
         if places is None or kind in panels:
             continue
-        noun = "Captions" if kind == "text" else "Pictures"
+        noun = f"{material.noun(kind)}s".capitalize()
         svg = map_figure(
             places.spots,
             rounds=material.rounds,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..measures import Decay, EnergyTest
+from ..measures import MARGIN, Decay, EnergyTest, Estimate
 from ._assess import Drift
 from ._gather import Material
 from ._phrases import say_estimate
@@ -14,8 +14,6 @@ from ._voices import Vote, agree
 
 LOST = 0.05
 """Likeness that is lost from generation 1 on, below which there is no rate of losing it."""
-SAME = 0.05
-"""A permutation p above this does not tell two sets apart."""
 
 
 class FidelityRow(NamedTuple):
@@ -26,8 +24,12 @@ class FidelityRow(NamedTuple):
     baseline: str
     mean: str
     control: str
+    rate: str
+    """SDR, per round."""
+    by_half_rounds: str
+    """The same as UCF's code counts: a generation is half a round there."""
     half: str
-    """Rounds until half of what gets lost is lost."""
+    """Rounds until half of what gets lost is lost, or why that is not known."""
     floor: str
 
 
@@ -39,6 +41,7 @@ class PriorRow(NamedTuple):
     whose: str
     first: str
     late: str
+    margin: str
     chance: str
     p: str
 
@@ -59,9 +62,9 @@ class Priors(NamedTuple):
     rows: list[PriorRow]
 
 
-def seen_in(drift: Drift) -> str:
+def seen_in(material: Material, drift: Drift) -> str:
     """What an encoder looks at, with the kind of state."""
-    return f"{'captions' if drift.kind == 'text' else 'pictures'}: {drift.title}"
+    return f"{material.noun(drift.kind)}s: {drift.title}"
 
 
 def say_fidelity(material: Material, drifts: Sequence[Drift]) -> list[FidelityRow]:
@@ -69,10 +72,12 @@ def say_fidelity(material: Material, drifts: Sequence[Drift]) -> list[FidelityRo
     return [
         FidelityRow(
             arm,
-            seen_in(drift),
-            found.baseline,
+            seen_in(material, drift),
+            "the prompt" if found.from_prompt else f"the first {material.noun(drift.kind)}",
             say_estimate(found.mean),
             say_estimate(found.control),
+            say_estimate(found.decay.rate),
+            say_estimate(_by_half_rounds(found.decay.rate)),
             _half(found.decay, material.rounds),
             say_estimate(found.decay.floor),
         )
@@ -80,6 +85,10 @@ def say_fidelity(material: Material, drifts: Sequence[Drift]) -> list[FidelityRo
         for drift in drifts
         if (found := drift.fidelity.get(arm)) is not None
     ]
+
+
+def _by_half_rounds(rate: Estimate) -> Estimate:
+    return Estimate(rate.value / 2, rate.low / 2, rate.high / 2, rate.prompts)
 
 
 def _half(decay: Decay, rounds: int) -> str:
@@ -96,8 +105,10 @@ def _half(decay: Decay, rounds: int) -> str:
         half = math.log(2) / value if value > 0 else math.inf
         return f"{half:.1f}" if half <= rounds else f"over {rounds}"
 
-    if math.isnan(rate.value) or decay.drop.value * math.exp(-rate.value) < LOST:
-        return "–"
+    if decay.reason:
+        return decay.reason
+    if decay.drop.value * math.exp(-rate.value) < LOST:
+        return f"less than {LOST} is lost after generation 1"
     value, low, high = one(rate.value), one(rate.high), one(rate.low)
     return value if math.isnan(rate.low) or value == low == high else f"{value} [{low}, {high}]"
 
@@ -115,10 +126,11 @@ def say_priors(material: Material, drifts: Sequence[Drift]) -> Priors:
             rows += [
                 PriorRow(
                     arm,
-                    seen_in(drift),
+                    seen_in(material, drift),
                     whose,
                     _say(prior.first),
                     _say(prior.late),
+                    f"{MARGIN * prior.late.scale:.3f}",
                     f"{max(prior.chance, 0.0):.3f}",
                     f"{prior.late.p:.3f}",
                 )
@@ -129,7 +141,10 @@ def say_priors(material: Material, drifts: Sequence[Drift]) -> Priors:
 
 def prior_cells(material: Material, drifts: Sequence[Drift]) -> dict[str, str]:
     """By arm, in a few words, how it moves against the world of its generator."""
-    words = {"arrives": "like it", "nearer": "nearer", "away": "further away", "mixed": "mixed"}
+    words = {
+        "stays": "like it from the start", "arrives": "comes to be like it", "nearer": "nearer",
+        "away": "further away", "apart": "differs", "mixed": "mixed",
+    }  # fmt: skip
     cells = {}
     for arm in material.arms:
         seen = [(d, p) for d in drifts for p in d.priors.get(arm, []) if p.role == "generator"]
@@ -137,29 +152,44 @@ def prior_cells(material: Material, drifts: Sequence[Drift]) -> dict[str, str]:
             continue
         found = agree([Vote(d.family, _moves(p.first, p.late)) for d, p in seen])
         first, late = seen[0][1].first, seen[0][1].late
-        told = words.get(found.says or "", "cannot be told")
+        told = words.get(found.says or "", "too few to tell")
         cells[arm] = f"{told}: {first.distance:.2f} to {_say(late)}"
     return cells
 
 
 def _moves(first: EnergyTest, late: EnergyTest) -> str | None:
-    if late.p > SAME:
-        return "arrives"
+    """What late states do against where they began; None where there are too few to tell."""
+    if late.alike:
+        return "stays" if first.alike else "arrives"
     if late.high < first.low:
         return "nearer"
-    return "away" if late.low > first.high else None
+    if late.low > first.high:
+        return "away"
+    return "apart" if late.differ else None
 
 
 def _sentence(says: str | None, whose: str) -> str:
     return {
-        "arrives": f"Late captions cannot be told from captions of the world that {whose} knows.",
+        "stays": (
+            f"Captions are like those of the world that {whose} was trained on, and were so in "
+            "round 1 already."
+        ),
+        "arrives": f"Captions come to be like those of the world that {whose} was trained on.",
         "nearer": (
-            f"Captions come nearer to the world that {whose} was trained on, "
-            "and can still be told from it."
+            f"Captions come nearer to the world that {whose} was trained on, and are not shown to "
+            "be like it."
+        ),
+        "apart": (
+            f"Captions differ from those of the world that {whose} was trained on, and are not "
+            "shown to come nearer to it."
         ),
         "away": f"Captions move away from the world that {whose} was trained on.",
         "mixed": f"Encoders disagree on the world that {whose} was trained on.",
-    }.get(says or "", f"It cannot be told whether captions move to the world that {whose} knows.")
+    }.get(
+        says or "",
+        f"There is too little to tell whether captions are like those of the world that {whose} "
+        "was trained on.",
+    )
 
 
 def _say(test: EnergyTest) -> str:

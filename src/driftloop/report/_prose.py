@@ -26,7 +26,9 @@ def say_what(material: Material) -> str:
         f"{count(material.rounds, 'round')}"
     )
     if material.twins > 1:
-        sentence += f", {count(material.twins, 'time')} each with different random numbers"
+        numbers = " with different random numbers" * ("numbers" in material.again)
+        most = "up to " * (material.fewest_twins < material.twins)
+        sentence += f", {most}{count(material.twins, 'time')} each{numbers}"
     if len(material.arms) > 1:
         sentence += f", in {count(len(material.arms), 'arm')}"
     silent = sum("text" not in kinds for kinds in material.kinds_of.values())
@@ -48,7 +50,8 @@ class ArmWords(NamedTuple):
     others: str
     """Distance from other prompts: the control."""
     settled: str
-    """How many trajectories ended in an exact repetition of captions."""
+    """How many trajectories ended in an exact repetition of captions; of pictures where there are
+    none."""
 
 
 def say_arms(
@@ -60,13 +63,13 @@ def say_arms(
         A row an arm, and the name of what the distances look at (empty where there are none).
     """
     drift = next((d for d in drifts if any(arm.start for arm in d.arms.values())), None)
-    rows = []
+    rows, kind = [], _repeating(material)
     for arm in material.arms:
         measured = drift.arms.get(arm) if drift is not None else None
         start = measured.start if measured is not None else None
         at = _last(start.own) if start else 0
         own, others = (describe(part, at) for part in start) if start and at else ("", "")
-        found = next((r for r in repeats if r.arm == arm and r.kind == "text"), None)
+        found = next((r for r in repeats if r.arm == arm and r.kind == kind), None)
         settled = ""
         if found is not None:
             settled = f"{sum(found.periods.values()) or 'none'} of {len(found.each):,}"
@@ -95,14 +98,16 @@ def _listed(names: Sequence[str]) -> str:
     return f"The arms {', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def say_findings(words: ArmWords, seen: str, kind: str) -> list[str]:
+def say_findings(material: Material, words: ArmWords, seen: str) -> list[str]:
     """The same in sentences, where there is one arm.
 
     Args:
+        material: The run.
         words: The arm.
         seen: What the distances look at.
-        kind: ``caption`` or ``picture``, whichever the start is like.
     """
+    pictures = any(start.kind == "image" for start in material.starts.values())
+    kind = material.noun("image" if pictures else "text")
     sentences = []
     if words.own:
         sentence = (
@@ -114,11 +119,17 @@ def say_findings(words: ArmWords, seen: str, kind: str) -> list[str]:
             f"{sentence} (cosine distance in {seen}: 0 is the same; in brackets the 95 % interval)."
         )
     if words.settled:
+        noun = material.noun(_repeating(material))
         settled = f"{words.settled[0].upper()}{words.settled[1:]}"
         sentences.append(
-            f"{settled} trajectories ended in a caption, or a cycle of them, that repeats exactly."
+            f"{settled} trajectories ended in a {noun}, or a cycle of them, that repeats exactly."
         )
     return sentences
+
+
+def _repeating(material: Material) -> Kind:
+    """What exact repeats are counted of: texts, and pictures where there are no texts."""
+    return "text" if "text" in material.kinds else "image"
 
 
 def _last(curve: Curve) -> int:

@@ -21,14 +21,16 @@ from ..encoders import Encoder, find_encoders
 from ..errors import StoreError
 from ..measures import RESAMPLES
 from ..store import Run, open_run
-from ._answers import answer, atlas_pictures, make_atlases
+from ._answers import answer
 from ._assess import Advance, Drift, measure_drift, measure_repeats, on_postcards
+from ._atlas import atlas_pictures, make_atlases
 from ._charts import drift_blocks, repeats_blocks, returns_rows
 from ._choice import MOST_PICTURES, Choice, choose
 from ._conditions import make_factorial
 from ._ending_charts import ending_blocks
 from ._factors import find_factors
 from ._fidelity import measure_objects
+from ._finals import final_blocks, final_pictures, measure_finals
 from ._gather import Material, gather
 from ._losses import count_losses, group_failures
 from ._map import draw_maps
@@ -38,6 +40,7 @@ from ._pictures import Album, make_album
 from ._priors import SCENES
 from ._prose import say_arms, say_findings, say_missing, say_what
 from ._provenance import describe_players, describe_sessions, say_seconds, study_text
+from ._pulls import pull_rows
 from ._strips import make_groups, pictures_wanted
 
 
@@ -98,11 +101,15 @@ def _render(
     drifts = measure_drift(run, material, choice, factors, advance, encoders)
     repeats = measure_repeats(material)
     atlases = make_atlases(material, drifts)
-    shown = [*pictures_wanted(material, choice), *atlas_pictures(atlases)]
+    shared_ends = final_blocks(measure_finals(material))
+    shown = [
+        *pictures_wanted(material, choice),
+        *atlas_pictures(atlases),
+        *final_pictures(shared_ends),
+    ]
     wanted = list(dict.fromkeys(shown))
     album = make_album(run, wanted, advance=lambda n: advance("pictures", n, len(wanted)))
     arms, seen = say_arms(material, drifts, repeats)
-    kind = "picture" if any(s.kind == "image" for s in material.starts.values()) else "caption"
     style, script = _template("report.css"), _template("report.js")
     return _environment().get_template("report.html.j2").render(
         material=material,
@@ -110,7 +117,7 @@ def _render(
         missing=say_missing(material),
         arms=arms,
         seen=seen,
-        findings=say_findings(arms[0], seen, kind) if len(arms) == 1 else [],
+        findings=say_findings(material, arms[0], seen) if len(arms) == 1 else [],
         played=len(material.steps),
         choice=choice,
         album=album,
@@ -118,20 +125,22 @@ def _render(
         drifts=drift_blocks(material, drifts),
         encoders=drifts,
         answers=answer(material, drifts),
-        endings=ending_blocks(material.arms, drifts),
+        endings=ending_blocks(material, drifts),
         atlases=atlases,
+        finals=shared_ends,
         factorial=make_factorial(
             material,
             factors,
-            [(d.family, seen_in(d), d.cells) for d in drifts],
+            [(d.family, seen_in(material, d), d.cells) for d in drifts],
             prior_cells(material, drifts),
         ),
-        parts=[(seen_in(d), d.parts) for d in drifts if d.parts],
+        parts=[(seen_in(material, d), d.parts) for d in drifts if d.parts],
         fidelity=say_fidelity(material, drifts),
         objects=[(arm, measure_objects(material, arm)) for arm in material.arms]
         if on_postcards(material)
         else [],
         priors=say_priors(material, drifts),
+        pulls=pull_rows(material, on_postcards(material)),
         scenes=SCENES,
         maps=draw_maps(material, [(d.kind, d.title, d.places) for d in drifts]),
         repeats=repeats_blocks(material, repeats),

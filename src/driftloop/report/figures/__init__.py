@@ -6,12 +6,14 @@ reader's choice of dark or light. What a pointer reads at a round is carried alo
 * :func:`drift_figure`: distance per round, of one arm with its spread or of several.
 * :func:`ending_figure`: a quantity of arms per round, with its control.
 * :func:`map_figure`: states as dots in a plane (:class:`Spot`).
+* :func:`pull_figure`: a number at the end against the same at first.
 * :func:`repeats_figure`: which rounds of each trajectory were new, seen before, settled.
 """
 
 from .drift import Line, drift_figure
 from .endings import EndingLine, ending_figure
 from .map import Spot, map_figure
+from .pull import pull_figure
 from .repeats import repeats_figure
 
 __all__ = [
@@ -21,5 +23,6 @@ __all__ = [
     "drift_figure",
     "ending_figure",
     "map_figure",
+    "pull_figure",
     "repeats_figure",
 ]

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from html import escape
+from textwrap import wrap
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from ...measures import Curve
 
 WIDTH, HEIGHT = 360, 236
 LEFT, RIGHT, TOP, BOTTOM = 34, 10, 10, 34
+NO_VALUE = "Nothing to draw: no round has a value."
 
 
 class Chart:
@@ -63,6 +65,15 @@ class Chart:
             if stop - start == 1:
                 x, y = self.x(first + start), self.y(values[start])
                 self._parts.append(f'<circle class="{kind} dot" cx="{x:.1f}" cy="{y:.1f}" r="2"/>')
+
+    def explain(self, curves: Sequence[Curve], why: str = NO_VALUE) -> None:
+        """Say why nothing is drawn, where no curve has a value; on two lines where it is long."""
+        if any(np.isfinite(curve.mean).any() for curve in curves):
+            return
+        x, y = (LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2
+        for number, part in enumerate(wrap(why, 46)):
+            place = f'x="{x}" y="{y + 15 * number:.1f}"'
+            self._parts.append(f'<text class="tick mid" {place}>{escape(part)}</text>')
 
     def svg(self, readings: dict[int, str]) -> str:
         """The chart.

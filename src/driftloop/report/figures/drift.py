@@ -47,6 +47,7 @@ def drift_figure(
         An ``<svg>`` element.
     """
     chart = Chart(axis, top, label)
+    chart.explain([line.curve for line in lines])
     alone = len(lines) == 1
     colours = colours or range(len(lines))
     for line, colour in zip(lines, colours, strict=True):
@@ -65,6 +66,9 @@ def drift_figure(
     return chart.svg({round: text for round, text in readings.items() if text})
 
 
+LOWEST_TOP = 0.01
+
+
 def highest(curves: Sequence[Curve | None]) -> float:
     """The largest value that a figure of these curves has to show."""
     values = [
@@ -74,7 +78,8 @@ def highest(curves: Sequence[Curve | None]) -> float:
         for row in (curve.mean, curve.high, curve.q75)
         for value in row[np.isfinite(row)]
     ]
-    return float(max(values, default=1.0))
+    # Where everything is the same, what rounding leaves must not fill the figure.
+    return max(float(max(values, default=1.0)), LOWEST_TOP)
 
 
 def _reading(lines: Sequence[Line], round: int, at: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...measures import Curve
-from ._chart import Chart, describe
+from ._chart import NO_VALUE, Chart, describe
 
 
 class EndingLine(NamedTuple):
@@ -34,6 +34,7 @@ def ending_figure(
     control: str = "",
     level: str = "",
     colours: Sequence[int] = (),
+    empty: str = NO_VALUE,
 ) -> str:
     """Draw a curve an arm with its 95 % interval, from round 1 on.
 
@@ -46,11 +47,13 @@ def ending_figure(
         control: What the dashed curves are, for the reading.
         level: What the dotted lines are.
         colours: Numbers of the lines' colours; by default their positions.
+        empty: What stands there where no curve has a value.
 
     Returns:
         An ``<svg>`` element.
     """
     chart = Chart((1, max(rounds, 2)), top, label, bottom=bottom)
+    chart.explain([line.curve for line in lines], empty)
     faint = " faint" if len(lines) > 1 else ""
     marked = list(zip(lines, colours or range(len(lines)), strict=True))
 
