@@ -112,7 +112,7 @@ def test_sources_that_cannot_be_read(table: Write, out: Path, tmp_path: Path) ->
             import_chains(table(text, name), out)
     latin = table("", "l.csv")
     latin.write_bytes("chain,round,text\na,1,caf\xe9\n".encode("latin-1"))
-    with pytest.raises(ChainError, match="not utf-8 at byte .* --encoding latin-1"):
+    with pytest.raises(ChainError, match=r"not utf-8 at byte .* --encoding latin-1"):
         import_chains(latin, tmp_path / "l", encoding="utf-8")
     with pytest.raises(ChainError, match="there is no such encoding"):
         import_chains(latin, tmp_path / "l", encoding="utf-9")

@@ -109,6 +109,7 @@ def _numbered(drafts: list[_Draft], account: Account) -> Numbered:
     for draft in drafts:
         parts = [(row.number % 2, kind) for row in draft.rows for kind in _parts(row)]
         texts, pictures = ({odd for odd, kind in parts if kind == k} for k in ("text", "image"))
+        pictures |= {number % 2 for number in account.unread}
         # Even numbers are one and odd ones the other; a step that is missing changes nothing.
         if len(texts) > 1 or len(pictures) > 1 or texts & pictures:
             return "round"

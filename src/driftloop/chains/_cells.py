@@ -46,10 +46,12 @@ def scalar(cell: Any, what: str) -> str:
     """A text or a number as a text.
 
     Raises:
-        BadCellError: It is a list, an object, true or false.
+        BadCellError: It is a list, an object, true or false, or could not be read.
     """
     if isinstance(cell, str):
         return cell
+    if isinstance(cell, BadCellError):
+        raise cell
     if isinstance(cell, bytes):
         try:
             return cell.decode("utf-8")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ChainError
-from ._rows import Place
+from ._rows import BadCellError, Place
 from ._sheet import Damage, Record, Whole
 
 if TYPE_CHECKING:
@@ -50,11 +50,7 @@ class Columnar:
                 for batch in table.iter_batches(FEW_ROWS, columns=sorted(columns)):
                     for row in _rows(batch):
                         number += 1
-                        place = Place(self.name, number)
-                        if isinstance(row, str):
-                            yield Damage(place, row)
-                        else:
-                            yield Record(place, row)
+                        yield Record(Place(self.name, number), row)
         except (pa.ArrowException, OSError) as error:
             raise self._error(error) from error
 
@@ -88,23 +84,21 @@ class Columnar:
         return ChainError(f"{self.file}: damaged, or no Parquet file: {error}")
 
 
-def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | str]:
-    """Rows as Python has them, or why a row has no such form."""
+def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+    """Rows as Python has them; what has no such form is there as the reason."""
     try:
         yield from batch.to_pylist()
     except (ValueError, OverflowError, TypeError, ArithmeticError):
         # A text that is not UTF-8, a date that Python's calendar lacks: one cell, not the table.
         for at in range(batch.num_rows):
-            yield _row(batch, at)
+            names = zip(batch.schema.names, batch.columns, strict=True)
+            yield {name: _cell(name, column, at) for name, column in names}
 
 
-def _row(batch: pa.RecordBatch, at: int) -> dict[str, Any] | str:
-    cells = {}
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        try:
-            cells[name] = column[at].as_py()
-        except UnicodeDecodeError:
-            return f"a cell of '{name}' is not UTF-8"
-        except (ValueError, OverflowError, TypeError, ArithmeticError) as error:
-            return f"a cell of '{name}' cannot be read: {error}"
-    return cells
+def _cell(name: str, column: pa.Array, at: int) -> Any:
+    try:
+        return column[at].as_py()
+    except UnicodeDecodeError:
+        return BadCellError(f"a cell of '{name}' is not UTF-8")
+    except (ValueError, OverflowError, TypeError, ArithmeticError) as error:
+        return BadCellError(f"a cell of '{name}' cannot be read: {error}")

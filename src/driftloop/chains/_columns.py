@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from ..errors import ChainError, listed, nearest
 
@@ -53,6 +54,8 @@ BESIDE = (
     "editor_seed",
 )  # fmt: skip
 """What a column that was chosen to tell chains apart may mean beside that."""
+_HUMP = re.compile("([a-z])([A-Z])")
+_GAP = re.compile(r"[\s\-]+")
 KNOWN = frozenset(synonym for synonyms in SYNONYMS.values() for synonym in synonyms)
 
 
@@ -88,7 +91,7 @@ def match_columns(names: Sequence[str], chosen: Mapping[str, str], where: str) -
             )
         found[meaning] = name
     extend_columns(found, names)
-    has = f"It has: {listed(names)}."
+    has = f"It has: {listed(names)}." if names else "No row of it can be read."
     if "round" not in found:
         raise ChainError(
             f"{where}: no column says the round; name it with --column round=... {has}"
@@ -119,10 +122,11 @@ def extend_columns(found: dict[str, str], names: Sequence[str]) -> None:
             taken.add(free[0])
 
 
+@lru_cache(maxsize=100_000)
 def plain_name(name: str) -> str:
     """A column's name without what does not matter in it.
 
     >>> plain_name(" Image-Path"), plain_name("imagePath")
     ('image_path', 'image_path')
     """
-    return re.sub(r"[\s\-]+", "_", re.sub(r"([a-z])([A-Z])", r"\1_\2", name).strip().lower())
+    return _GAP.sub("_", _HUMP.sub(r"\1_\2", name).strip().lower())

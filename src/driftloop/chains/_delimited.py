@@ -15,6 +15,7 @@ from ._rows import Place
 from ._sheet import MAX_LINE, Damage, Record, Whole
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+SUFFIXES = (".csv", ".tsv", ".tab")
 SAMPLE_LINES = 50
 MAX_WITHIN = 16_000_000
 """Characters of the further lines of one record."""
@@ -69,7 +70,7 @@ class Delimited:
         self._least = max((at for at, name in enumerate(self._header, 1) if name), default=0)
         self.commas = self._delimiter != ","
         told = [encoding.note] if encoding.note else []
-        if self._delimiter != usual:
+        if self._delimiter != usual or file.suffix.lower() not in SUFFIXES:
             what = DELIMITERS.get(self._delimiter, repr(self._delimiter))
             told.append(f"with cells separated by {what}")
         self.note = ", ".join(told)
@@ -216,7 +217,7 @@ class _Pass:
         if whole is not None:
             yield from self._end_damage()
             if first <= self._swallowed:
-                sheet.mend("rows after a quote that is never closed, read line by line")
+                sheet.mend("rows read one by one after a quote that is never closed")
             yield sheet.record(first, whole)
         elif cells is not None and not self._open:
             count = f"{len(cells)} of {sheet.width}"

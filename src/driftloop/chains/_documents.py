@@ -41,7 +41,8 @@ class Documents:
         self.commas = False
         self._encoding = encoding
         self._forms = Forms(is_round)
-        self._lined = self._has_lines()
+        suffix = file.suffix.lower()
+        self._lined = self._has_lines(suffix)
         self.mended = self._forms.mended
         self._rows: list[Cells | Damage] = [] if self._lined else self._read_whole()
         keys: dict[str, None] = {}
@@ -49,9 +50,8 @@ class Documents:
             if isinstance(row, Record):
                 keys.update(dict.fromkeys(islice(row.cells, MAX_KEYS)))
         self.names = list(keys)[:MAX_KEYS]
-        usual = file.suffix.lower() in (".jsonl", ".ndjson")
         told = [encoding.note] if encoding.note else []
-        if self._lined != usual:
+        if self._lined != {".jsonl": True, ".ndjson": True, ".json": False}.get(suffix):
             told.append("as JSON lines" if self._lined else "as one JSON document")
         self.note = ", ".join(told)
 
@@ -93,7 +93,7 @@ class Documents:
         for row in self._forms.in_line(cells, place.line or 0):
             yield row._replace(place=place) if isinstance(row, Damage) else Record(place, row)
 
-    def _has_lines(self) -> bool:
+    def _has_lines(self, suffix: str) -> bool:
         """Whether each line is an object of its own."""
         with open_text(self.file, self._encoding, newline=None) as stream:
             lines = iter(lambda: stream.readline(MAX_LINE), "")
@@ -103,7 +103,8 @@ class Documents:
             found = parse(first)
         except (ValueError, RecursionError):
             # A document over several lines, or lines the first of which is damaged.
-            return first.lstrip()[:1] == "{" and len(first.strip()) > 1 and not self._is_whole()
+            lined = suffix in (".jsonl", ".ndjson") or first.lstrip()[:1] == "{"
+            return lined and len(first.strip()) > 1 and not self._is_whole()
         nested = isinstance(found, dict) and any(
             isinstance(value, list | dict) and value for value in found.values()
         )
@@ -131,8 +132,10 @@ class Documents:
             raise ChainError(f"{self.file}: empty; a table of JSON has an object for each row")
         try:
             return list(self._forms.in_document(parse(text)))
-        except (ValueError, RecursionError):
+        except ValueError:
             return list(self._salvage(text))
+        except RecursionError:
+            raise ChainError(f"{self.file}: nested too deeply to be read") from None
 
     def _salvage(self, text: str) -> Iterator[Cells | Damage]:
         """The objects of a damaged list one by one; what is between them is told."""

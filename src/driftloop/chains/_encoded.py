@@ -37,6 +37,8 @@ BINARY = {
     b"GIF8": "a picture, not a table",
 }
 """How files begin that hold no text, and what to do with them."""
+MOST_CONTROLS = 0.05
+"""Share of a text's bytes that are control characters."""
 LEGACY = "cp1252"
 """What spreadsheets of Western Europe write; Latin-1 is part of it."""
 
@@ -94,7 +96,9 @@ def detect_encoding(file: Path, chosen: str | None = None) -> Encoding:
     for at, name in ((1, "utf-16-le"), (0, "utf-16-be")):
         if zeros[at] > 0.4 and zeros[1 - at] < 0.1:
             return Encoding(name, note=f"as {name.upper()}")
-    if sum(zeros) > 0.1:
+    # Tabs, line ends, and the escapes of a terminal are in texts; others hardly.
+    controls = sum(map(start.count, map(bytes, zip({*range(32)} - {9, 10, 12, 13, 27}))))
+    if controls > MOST_CONTROLS * len(start):
         raise ChainError(f"{file}: binary, not text; write its table as CSV, JSON lines or Parquet")
     return _eight_bits(file)
 

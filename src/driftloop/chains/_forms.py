@@ -59,7 +59,7 @@ class Forms:
             yield cells
             return
         above = _scalars(cells)
-        if not _names_chain(above):
+        if not _means(above, "trajectory", "prompt_id"):
             above[CHAIN] = f"line {number}"
         yield from self._nested(cells[key], above, 1)
 
@@ -83,11 +83,12 @@ class Forms:
                 yield Damage(Place("", None), "the item is no JSON object", str(item)[:200])
             elif key is not None and depth < MAX_DEPTH:
                 own = {**above, **_scalars(item)}
-                if many and not _names_chain(own):
+                if many and not _means(own, "trajectory", "prompt_id"):
                     # The objects that hold them are what keeps these chains apart.
                     own[CHAIN] = f"{key} {number}"
                 # A list in a document is the table; a list in its rows is a chain.
-                yield from self._nested(item[key], own, depth + (many or depth > 0))
+                chain = many or depth > 0 or _means(own, "prompt")
+                yield from self._nested(item[key], own, depth + chain)
             elif columns := self._columns(item):
                 own = {name: cell for name, cell in item.items() if name not in columns}
                 for cells in _columnar(columns):
@@ -144,6 +145,6 @@ def _are(items: list[Any], kind: type) -> bool:
     return all(isinstance(item, kind) for item in items)
 
 
-def _names_chain(cells: Mapping[str, Any]) -> bool:
-    known = (*SYNONYMS["trajectory"], *SYNONYMS["prompt_id"])
+def _means(cells: Mapping[str, Any], *meanings: str) -> bool:
+    known = {synonym for meaning in meanings for synonym in SYNONYMS[meaning]}
     return any(plain_name(name) in known for name in cells)

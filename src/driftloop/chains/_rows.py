@@ -108,6 +108,8 @@ class Account:
     """Decisions that a reader of the run should know."""
     pictured: set[str | None] = field(default_factory=set)
     """Arms that name pictures, also where none of them can be read."""
+    unread: set[int] = field(default_factory=set)
+    """Numbers of rows that have nothing but a picture which cannot be read."""
     rows: int | None = None
     """Rows that the source has, where its reader counts them as it meets them."""
     used: int = 0
@@ -152,9 +154,11 @@ class Account:
             RuntimeError: The rows do not add up, which is a mistake of this program.
         """
         for decision, (count, example) in self._told.items():
-            where = f" (the first: {printable(example)[:120]})" if example else ""
-            self.notes.append(f"{printable(decision)}: {count:,}{where}")
+            where = f" (the first: {example[:120]})" if example else ""
+            self.notes.append(f"{decision}: {count:,}{where}")
         self._told.clear()
+        # Names of columns, files and chains are in them.
+        self.notes[:] = map(printable, self.notes)
         counts = self.counts()
         if counts.rows != counts.used + counts.kept_out + counts.repeats:
             raise RuntimeError(f"the rows do not add up, which is a bug of Driftloop: {counts}")

@@ -209,6 +209,7 @@ class TableReader:
         if failure is None and image is None and "text" not in texts:
             # A row of a start has nothing else; of others something is missing.
             if unread:
+                self.account.unread.add(number)
                 raise BadCellError(unread[0])
             if number > 0 or not ("prompt" in texts or prompt_image):
                 raise BadCellError("there is neither a text nor a picture")
@@ -230,6 +231,8 @@ class TableReader:
         if cell is None:
             return None
         try:
+            if isinstance(cell, BadCellError):
+                raise cell
             if isinstance(cell, Mapping):
                 # As the datasets library has it: the file itself, or where it is.
                 cell = cell.get("bytes") or cell.get("path")
