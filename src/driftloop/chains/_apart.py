@@ -153,8 +153,11 @@ def _keeps_apart(
             long += len(numbers) > 1
             have += len(numbers)
             span += max(numbers) - min(numbers) + 1
-        whole = len({row.number for row in chain}) > 1
-        if len(groups) < 2 or have < FILLED * span or (whole and long < 2):
+        if len(groups) < 2 or have < FILLED * span:
+            return False
+        # Any column keeps the rows of a single round apart; then its name has to say so.
+        several = len({row.number for row in chain}) > 1
+        if long < 2 if several else not any(map(_is_telling, names)):
             return False
     return True
 

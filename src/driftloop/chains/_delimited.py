@@ -103,6 +103,11 @@ class Delimited:
         self.mended[how] = self.mended.get(how, 0) + count
 
     @property
+    def least(self) -> int:
+        """How many cells a row has at least: up to the last column with a name."""
+        return self._least
+
+    @property
     def delimiter(self) -> str:
         """What is between cells."""
         return self._delimiter
@@ -125,6 +130,8 @@ class _Lines:
         self.taken: list[str] = []
         self.number = 0
         """Of the last line that was taken."""
+        self.all_whole = True
+        """Whether all lines of the record but the first are records of their own."""
         self.whole: Callable[[str], bool] = lambda line: False
         self._stream = stream
         self._back: deque[str] = deque()
@@ -133,6 +140,7 @@ class _Lines:
     def begin(self) -> None:
         """Begin a record."""
         self.taken = []
+        self.all_whole = True
         self._held = self._run = 0
 
     def take_back(self) -> None:
@@ -153,7 +161,9 @@ class _Lines:
         self.number += 1
         if len(self.taken) > 1:
             self._held += len(line)
-            self._run = self._run + 1 if self.whole(line) else 0
+            whole = self.whole(line)
+            self.all_whole = self.all_whole and whole
+            self._run = self._run + 1 if whole else 0
             if self._run >= RUN or self._held > MAX_WITHIN:
                 raise _EndlessError
         return line
@@ -205,7 +215,7 @@ class _Pass:
         whole = sheet.fit(cells) if cells is not None else None
         if len(lines.taken) > 1 and (
             # A quote in the wrong place makes one record of several.
-            whole is None or all(map(self._is_whole, lines.taken[1:]))
+            whole is None or lines.all_whole
         ):
             self._swallowed = max(self._swallowed, lines.number)
             lines.take_back()
@@ -247,6 +257,8 @@ class _Pass:
 
     def _loose(self, line: str) -> list[str] | None:
         """A line's cells whatever its quotes are; None where these are not as many as columns."""
+        if line.count(self._sheet.delimiter) < self._sheet.least - 1:
+            return None
         return self._sheet.fit([cell for cell, _ in split_loosely(line, self._sheet.delimiter)])
 
     def _mended(self, line: str) -> list[str] | None:

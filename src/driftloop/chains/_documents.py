@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from pathlib import Path
@@ -152,9 +153,10 @@ class Documents:
                 yield found
                 at = end
             except (ValueError, RecursionError) as error:
-                # The next object begins on a line of its own, or there is none.
-                starts = [text.find(mark, at + 1) for mark in ("\n{", "\n  {", "\n    {", "\n\t{")]
-                end = min((start for start in starts if start >= 0), default=len(text))
+                # The next object begins on a line of its own, no further in than this one.
+                inwards = at - text.rfind("\n", 0, at) - 1
+                after = re.compile(rf"\n[ \t,]{{0,{max(1, inwards)}}}(?={{)").search(text, at)
+                end = after.end() if after else len(text)
                 taken = text[at:end].strip().count("\n") + 1
                 some = "1 line" if taken == 1 else f"{taken:,} lines"
                 reason = f"the object is no JSON: {some} kept out with it; {error}"
