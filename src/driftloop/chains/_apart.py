@@ -9,7 +9,6 @@ from typing import Any
 
 from ..errors import ChainError, listed
 from ._rows import Place, Row
-from ._sheet import Cells
 
 MAX_LOOKED = 100_000
 """Rows that are looked at: of so many, others would say the same."""
@@ -38,7 +37,7 @@ def collides(rows: Iterable[Row]) -> bool:
 
 def find_apart(
     chains: Sequence[Sequence[Row]],
-    cells: Mapping[Place, Cells],
+    cells: Mapping[Place, Mapping[str, str]],
     others: Sequence[str],
     columns: Mapping[str, str],
     where: str,
@@ -56,7 +55,7 @@ def find_apart(
         ChainError: There are such columns; or no chain can be made out in so many rows.
     """
     differ = [chain for chain in chains if _conflicts(chain)]
-    looked = _few(differ or chains)
+    looked = differ or chains
     found = [name for name in others if _keeps_apart(looked, cells, (name,), bool(differ))]
     if found:
         found.sort(key=lambda name: (not _is_telling(name), others.index(name)))
@@ -88,15 +87,21 @@ def find_apart(
             )
 
 
-def _few(chains: Sequence[Sequence[Row]]) -> list[Sequence[Row]]:
+def worth_looking(chains: Sequence[Sequence[Row]]) -> list[Sequence[Row]]:
+    """Chains that contradict themselves, else those that repeat themselves; not too many."""
     some: list[Sequence[Row]] = []
     total = 0
-    for chain in chains:
+    for chain in [chain for chain in chains if _conflicts(chain)] or chains:
         if some and total + len(chain) > MAX_LOOKED:
             break
         some.append(chain)
         total += len(chain)
     return some
+
+
+def shown(cell: Any) -> str:
+    """A cell as it is compared."""
+    return "" if cell is None or isinstance(cell, bytes) else str(cell)[:1_000]
 
 
 def _contents(row: Row) -> Iterable[tuple[tuple[int, str], str]]:
@@ -120,22 +125,18 @@ def _conflicts(rows: Iterable[Row]) -> int:
 
 
 def _groups(
-    chain: Sequence[Row], cells: Mapping[Place, Cells], names: Sequence[str]
+    chain: Sequence[Row], cells: Mapping[Place, Mapping[str, str]], names: Sequence[str]
 ) -> dict[tuple[str, ...], list[Row]]:
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in chain:
         own = cells.get(row.place, {})
-        groups.setdefault(tuple(_shown(own.get(name)) for name in names), []).append(row)
+        groups.setdefault(tuple(own.get(name, "") for name in names), []).append(row)
     return groups
-
-
-def _shown(cell: Any) -> str:
-    return "" if isinstance(cell, bytes) else str(cell)[:1_000]
 
 
 def _keeps_apart(
     chains: Sequence[Sequence[Row]],
-    cells: Mapping[Place, Cells],
+    cells: Mapping[Place, Mapping[str, str]],
     names: Sequence[str],
     differ: bool,
 ) -> bool:
@@ -162,7 +163,9 @@ def _keeps_apart(
     return True
 
 
-def _has_several(chains: Sequence[Sequence[Row]], cells: Mapping[Place, Cells], name: str) -> bool:
+def _has_several(
+    chains: Sequence[Sequence[Row]], cells: Mapping[Place, Mapping[str, str]], name: str
+) -> bool:
     """Whether a column has a few values, each in rows of several rounds."""
     groups = _groups(chains[0], cells, (name,))
     rows = groups.values()

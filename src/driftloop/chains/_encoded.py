@@ -150,17 +150,21 @@ def _eight_bits(file: Path) -> Encoding:
 
 
 @contextmanager
-def open_text(file: Path, encoding: Encoding, *, newline: str | None = "") -> Iterator[IO[str]]:
+def open_text(
+    file: Path, encoding: Encoding | str | None, *, newline: str | None = ""
+) -> Iterator[IO[str]]:
     """Open a text file past its byte order mark, and tell what cannot be read of it.
 
     Args:
         file: The file.
-        encoding: As it was detected or chosen.
+        encoding: As it was detected, or the user's choice; None to detect it.
         newline: As ``open`` has it.
 
     Raises:
         ChainError: It is in another encoding, there is no such encoding, or reading fails.
     """
+    if not isinstance(encoding, Encoding):
+        encoding = detect_encoding(file, encoding)
     try:
         with file.open(encoding=encoding.name, errors=encoding.errors, newline=newline) as stream:
             if stream.read(1) != "\ufeff":

@@ -97,7 +97,7 @@ class GenerationsReader:
             if row is not None:
                 yield row
         for how, count in sheet.mended.items():
-            self.account.notes.append(f"{name}: {how}: {count:,}")
+            self.account.tell(how, name, count)
 
     def _drawn(self, arm: str, number: int, files: list[Path]) -> Iterator[Row]:
         for file in files:

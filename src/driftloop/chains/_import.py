@@ -24,7 +24,7 @@ from ._pictures import Pictures
 from ._progress import Advance, progress_bar
 from ._rows import MAX_ROWS, Account, Counts, Numbered, Reader, Reject, Row
 from ._stories import StoriesReader, story_files
-from ._tables import SUFFIXES, TableReader, table_files
+from ._tables import KINDS, TableReader, table_files
 
 REJECTED = "import-rejected.csv"
 DONE = "imported"
@@ -171,10 +171,11 @@ def _reader(
 ) -> Reader:  # fmt: skip
     if not source.exists():
         raise ChainError(f"{source}: no such file or folder")
-    if not source.is_dir():
-        check_file(source)
+    begins = b"" if source.is_dir() else check_file(source).lstrip()[:1]
     if source.is_dir() and generation_folders(source):
         return GenerationsReader(source, pictures, encoding=encoding)
+    if begins == b"{" and story_files(source):
+        return StoriesReader(source)
     if tables := table_files(source):
         return TableReader(tables, pictures, columns=columns, numbered=numbered, encoding=encoding)
     if story_files(source):
@@ -185,7 +186,7 @@ def _reader(
             f"contents as CSV, JSON lines or Parquet"
         )
     raise ChainError(
-        f"{source}: not a kind of source that is known. A file is a table ({', '.join(SUFFIXES)}) "
+        f"{source}: not a kind of source that is known. A file is a table ({', '.join(KINDS)}) "
         f"or an output*.json of TelephoneGameLLM; a folder holds gen-N/ and gen-N.csv, Parquet "
         f"files, or such output*.json"
     )

@@ -137,15 +137,16 @@ class Account:
                 f"--column should name?"
             )
 
-    def tell(self, decision: str, example: str = "") -> None:
+    def tell(self, decision: str, example: str = "", times: int = 1) -> None:
         """Count a decision that is made again and again: one note tells all of them.
 
         Args:
             decision: What was decided.
             example: Where, or about what; the first is told.
+            times: How often.
         """
         count, first = self._told.get(decision, (0, example))
-        self._told[decision] = (count + 1, first)
+        self._told[decision] = (count + times, first)
 
     def close(self) -> None:
         """Write the notes of decisions that were counted.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ChainError, listed
-from ._apart import find_apart
+from ._apart import find_apart, shown, worth_looking
 from ._cells import NOTHING, failure_of, is_missing, name_of, seed_of, text_of, whole_number
 from ._columnar import Columnar
 from ._columns import APART, KNOWN, SYNONYMS, extend_columns, match_columns, plain_name
@@ -17,9 +17,9 @@ from ._encoded import check_file, detect_encoding
 from ._kinds import kind_of, sort_contents
 from ._pictures import Pictures
 from ._rows import MAX_ROUND, Account, BadCellError, Numbered, Place, Row
-from ._sheet import Cells, Damage, Sheet
+from ._sheet import Cells, Damage, Record, Sheet
 
-SUFFIXES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet")
+KINDS = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet")
 MAX_FILE = 64_000_000_000
 MAX_KEYS = 1_000
 NAMES = ("arm", "trajectory", "prompt_id", "twin", "generator", "captioner", "editor", "model")
@@ -81,7 +81,7 @@ class TableReader:
                 if row is not None:
                     yield row
             for how, count in sheet.mended.items():
-                self.account.notes.append(f"{file.name}: {how}: {count:,}")
+                self.account.tell(how, file.name, count)
         used = {name for m, name in self._columns.items() if m != "kind" or self._told_kind}
         unused = [name for name in self._names if name not in used]
         if unused:
@@ -100,14 +100,15 @@ class TableReader:
         keys |= {self._columns[m] for m in ("round", "text", "image", "kind", "failure")
                  if m in self._columns}  # fmt: skip
         others = [name for name in self._names if name not in keys]
-        wanted = {row.place: None for chain in rows for row in chain}
+        looked = worth_looking(rows)
+        wanted = {row.place for chain in looked for row in chain}
         cells = {
-            record.place: record.cells
-            for file in self.files
+            record.place: {name: shown(record.cells.get(name)) for name in others}
+            for file in (self.files if others else ())
             for record in self._open(file).records(others, self._is_row)
-            if not isinstance(record, Damage) and record.place in wanted
+            if isinstance(record, Record) and record.place in wanted
         }
-        find_apart(rows, cells, others, self._columns, str(self.files[0]))
+        find_apart(looked, cells, others, self._columns, str(self.files[0]))
 
     def _open(self, file: Path) -> Sheet:
         """A file's table, by what is in it: an ending may be wrong."""
@@ -249,7 +250,7 @@ class TableReader:
 def table_files(source: Path) -> list[Path]:
     """The table, or the Parquet shards in a folder and its ``data`` folder."""
     if not source.is_dir():
-        return [source] if source.suffix.lower() in SUFFIXES else []
+        return [source] if source.suffix.lower() in KINDS else []
     folders: Iterable[Path] = (source, source / "data")
     found = (sorted(p for p in f.glob("*.parquet") if p.is_file()) for f in folders)
     return next(filter(None, found), [])
