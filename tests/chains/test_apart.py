@@ -86,3 +86,12 @@ def test_a_row_of_no_chain_is_kept_out(table: Write, out: Path) -> None:
     assert {reject.reason for reject in found.rejected} == {
         "nothing says which chain the row is of"
     }
+
+
+def test_a_prompt_in_the_first_row_goes_for_the_only_chain(table: Write, out: Path) -> None:
+    found = import_chains(table("prompt,round,caption\na cat,1,x\n,2,y\n,3,z\n"), out)
+    assert list(states(out).values()) == [{1: "x", 2: "y", 3: "z"}]
+    assert any("rows without a prompt, of the only chain: 2" in note for note in found.notes)
+    text = "prompt,round,caption\na cat,1,x\n,2,y\na dog,1,z\n,2,w\n"
+    found = import_chains(table(text), out.parent / "two")
+    assert found.counts == (4, 2, 2, 0)

@@ -76,7 +76,7 @@ def assemble(
     for row in rows:
         item = row.trajectory or row.prompt_id or row.prompt or row.prompt_image
         drafts.setdefault(_Key(row.arm or ARM, item, row.twin), _Draft()).rows.append(row)
-    _drop_nameless(drafts, account)
+    _place_nameless(drafts, account)
     for draft in drafts.values():
         draft.rows.sort(key=lambda row: row.number)
     clashing = [draft.rows for draft in drafts.values() if collides(draft.rows)]
@@ -94,12 +94,19 @@ def assemble(
     return list(_named(kept, account))
 
 
-def _drop_nameless(drafts: dict[_Key, _Draft], account: Account) -> None:
-    """Keep out rows that are of no chain, where others say of which they are."""
+def _place_nameless(drafts: dict[_Key, _Draft], account: Account) -> None:
+    """Rows that do not say their chain are of the only one, or are kept out."""
     for arm in {key.arm for key in drafts}:
-        named = any(key.item is not None for key in drafts if key.arm == arm)
+        named = {key.item for key in drafts if key.arm == arm and key.item is not None}
         for key in [key for key in drafts if named and key.arm == arm and key.item is None]:
-            for row in drafts.pop(key).rows:
+            rows = drafts.pop(key).rows
+            only = key._replace(item=next(iter(named)))
+            # A prompt that stands in its first row alone; a chain would be named in each.
+            if len(named) == 1 and only in drafts and drafts[only].rows[0].trajectory is None:
+                drafts[only].rows += rows
+                account.tell("rows without a prompt, of the only chain", "", len(rows))
+                continue
+            for row in rows:
                 account.reject(row.place, "nothing says which chain the row is of", row.text or "")
 
 

@@ -92,15 +92,23 @@ def detect_encoding(file: Path, chosen: str | None = None) -> Encoding:
         if start.startswith(mark):
             return Encoding(name, note="" if name == "utf-8" else f"as {name.upper()}")
     zeros = [start[at::2].count(0) / max(1, len(start) // 2) for at in (0, 1)]
-    # Text of a Latin script has a zero in every second byte.
+    # A delimiter and every letter of a Latin script have a zero beside them.
     for at, name in ((1, "utf-16-le"), (0, "utf-16-be")):
-        if zeros[at] > 0.4 and zeros[1 - at] < 0.1:
+        if zeros[at] > 0.02 and zeros[1 - at] < zeros[at] / 10 and _decodes(start, name):
             return Encoding(name, note=f"as {name.upper()}")
     # Tabs, line ends, and the escapes of a terminal are in texts; others hardly.
     controls = sum(map(start.count, map(bytes, zip({*range(32)} - {9, 10, 12, 13, 27}))))
     if controls > MOST_CONTROLS * len(start):
         raise ChainError(f"{file}: binary, not text; write its table as CSV, JSON lines or Parquet")
     return _eight_bits(file)
+
+
+def _decodes(start: bytes, name: str) -> bool:
+    try:
+        codecs.getincrementaldecoder(name)().decode(start)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _eight_bits(file: Path) -> Encoding:
