@@ -22,7 +22,7 @@ def rows(columns: str, first: str, second: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", ["image_id", "sample_id", "uuid", "seed", "video", "Prompt number 2"]
+    "name", ["image_id", "sample_id", "uuid", "seed", "video", "type", "Prompt number 2"]
 )
 def test_one_unknown_column(table: Write, out: Path, name: str) -> None:
     source = table(rows(f"{name},language", "12345", "e"))

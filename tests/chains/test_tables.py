@@ -159,6 +159,25 @@ def test_a_file_name_never_becomes_a_caption(table: Write, out: Path) -> None:
     assert (found.counts.used, found.counts.kept_out) == (4, 1)
 
 
+def test_columns_of_their_own_are_not_mixed_up(table: Write, out: Path) -> None:
+    paint(table("").parent / "1.png", "red")
+    source = table(
+        "chain,round,type,caption,image\na,1,image,a boat,\na,1,text,,1.png\na,2,text,a lake,\n"
+    )
+    found = import_chains(source, out)
+    assert list(states(out).values()) == [{1: "a boat", 2: "a lake"}]
+    assert (found.pictures, found.rejected) == (1, [])
+
+
+def test_texts_and_pictures_as_bytes(tmp_path: Path, out: Path) -> None:
+    data = paint(tmp_path / "x.png", "red").read_bytes()
+    cells = pa.array(["a café".encode(), data, b"a boat"], pa.binary())
+    pq.write_table(pa.table({"step": [0, 1, 2], "content": cells}), tmp_path / "t.parquet")
+    found = import_chains(tmp_path / "t.parquet", out)
+    assert list(states(out).values()) == [{1: "a boat"}]
+    assert (found.pictures, found.rejected) == (1, [])
+
+
 def test_documents_of_chains(table: Write, out: Path, tmp_path: Path) -> None:
     chains = [
         {"prompt": "a cat", "steps": [{"caption": "x"}, {"caption": "y"}]},

@@ -112,6 +112,8 @@ def _place_nameless(drafts: dict[_Key, _Draft], account: Account) -> None:
 
 def _numbered(drafts: list[_Draft], account: Account) -> Numbered:
     """Steps, where texts and pictures alternate and no number has both."""
+    if not account.stepwise:
+        return "round"
     alternate = False
     for draft in drafts:
         parts = [(row.number % 2, kind) for row in draft.rows for kind in _parts(row)]

@@ -45,7 +45,8 @@ def holds_picture(cell: Any) -> bool:
     (True, False)
     """
     if isinstance(cell, bytes):
-        return True
+        # No picture's file is a text by chance.
+        return any(byte > 127 for byte in cell[:64]) and not _is_text(cell)
     if isinstance(cell, Mapping):
         return "bytes" in cell or "path" in cell
     if not isinstance(cell, str):
@@ -59,18 +60,32 @@ def holds_picture(cell: Any) -> bool:
     return " " not in text or "/" in text.split(" ")[0] or "\\" in text.split(" ")[0]
 
 
-def sort_contents(text: Any, image: Any, said: str | None) -> tuple[Any, Any]:
+def sort_contents(
+    text: Any, image: Any, said: str | None, *, apart: bool = False
+) -> tuple[Any, Any]:
     """A row's text and picture, put right where one stands in the column of the other.
 
     Args:
         text: The cell of the column of texts; None where it is missing.
         image: The cell of the column of pictures; None where it is missing.
         said: What the row says that it holds: ``text``, ``image``, or nothing.
+        apart: Whether texts and pictures have a column each; then a picture that is missing is no
+            reason to take the text for one, nor a name of a file for a text.
     """
+    if image is None and said != "text" and holds_picture(text):
+        return None, text
+    if apart:
+        return text, image
     if said == "image" and image is None:
         return None, text
     if said == "text" and text is None and isinstance(image, str):
         return image, None
-    if said is None and image is None and holds_picture(text):
-        return None, text
     return text, image
+
+
+def _is_text(cell: bytes) -> bool:
+    try:
+        cell.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -108,6 +108,8 @@ class Account:
     """Decisions that a reader of the run should know."""
     pictured: set[str | None] = field(default_factory=set)
     """Arms that name pictures, also where none of them can be read."""
+    stepwise: bool = False
+    """Whether rows have one content each, so that their numbers may be those of steps."""
     unread: set[int] = field(default_factory=set)
     """Numbers of rows that have nothing but a picture which cannot be read."""
     rows: int | None = None

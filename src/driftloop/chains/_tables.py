@@ -20,6 +20,8 @@ from ._rows import MAX_ROUND, Account, BadCellError, Numbered, Place, Row
 from ._sheet import Cells, Damage, Record, Sheet
 
 KINDS = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet")
+STEPS = ("step", "turn", "t", "seq", "sequence_number", "step_number", "step_num")
+"""What a column may be called that counts texts and pictures alike."""
 MAX_FILE = 64_000_000_000
 MAX_KEYS = 1_000
 NAMES = ("arm", "trajectory", "prompt_id", "twin", "generator", "captioner", "editor", "model")
@@ -69,6 +71,9 @@ class TableReader:
             self._columns = match_columns(sheet.names, self._chosen, str(file))
             self._names |= dict.fromkeys(sheet.names)
             self._commas = sheet.commas
+            shared = len({self._columns.get("text"), self._columns.get("image")} - {None}) == 1
+            step = plain_name(self._columns["round"]) in STEPS
+            self.account.stepwise = self.account.stepwise or shared or step
             needed = set(self._columns.values())
             for record in sheet.records(needed, self._is_row):
                 self.account.rows = (self.account.rows or 0) + 1
@@ -97,7 +102,8 @@ class TableReader:
             ChainError: A column keeps them apart that was not used for it.
         """
         keys = {self._columns[meaning] for meaning in APART if meaning in self._columns}
-        keys |= {self._columns[m] for m in ("round", "text", "image", "kind", "failure")
+        parts = ("round", "text", "image", "failure", *(("kind",) if self._told_kind else ()))
+        keys |= {self._columns[m] for m in parts
                  if m in self._columns}  # fmt: skip
         others = [name for name in self._names if name not in keys]
         looked = worth_looking(rows)
@@ -152,14 +158,17 @@ class TableReader:
         said = kind_of(found.pop("kind", None))
         self._told_kind = self._told_kind or said is not None
         stands = found.get("text"), found.get("image")
-        if self._columns.get("text") == self._columns.get("image"):
+        both = {self._columns[meaning] for meaning in ("text", "image") if meaning in self._columns}
+        if len(both) == 1 and None not in stands:
             stands = stands[0], None
-        text, image = sort_contents(*stands, said)
+        text, image = sort_contents(*stands, said, apart=len(both) == 2)
         if image is not stands[1]:
-            self.account.tell("pictures that stand in a column of texts", f"{place}: {image!s:.60}")
+            self.account.tell(
+                "pictures that stand in a column of texts", f"{place}: {_brief(image)}"
+            )
         found |= {"text": text, "image": image}
         found = {meaning: cell for meaning, cell in found.items() if cell is not None}
-        shown = ", ".join(f"{m}={str(cell)[:60]}" for m, cell in found.items() if m != "image")
+        shown = ", ".join(f"{m}={_brief(cell)}" for m, cell in found.items())
         try:
             return self._checked(place, found, shown)
         except BadCellError as reason:
@@ -245,6 +254,11 @@ class TableReader:
         except BadCellError as reason:
             unread.append(str(reason))
             return None
+
+
+def _brief(cell: Any) -> str:
+    """The beginning of a cell, for a person."""
+    return type(cell).__name__ if isinstance(cell, bytes | Mapping | list) else str(cell)[:60]
 
 
 def table_files(source: Path) -> list[Path]:
