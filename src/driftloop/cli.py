@@ -270,13 +270,19 @@ def import_(
         typer.Option(help="Where paths of pictures start.", show_default="the source's"),
     ] = None,
     numbered: Annotated[
-        str, typer.Option(help="What the round column counts: round, or step (half a round).")
-    ] = "round",
+        str | None,
+        typer.Option(
+            help="What the round column counts: round, or step (half a round).",
+            show_default="step where texts and pictures alternate",
+        ),
+    ] = None,
     first: Annotated[
         int | None,
         typer.Option(help="Number of the first of them.", show_default="1, or 0 if it must be"),
     ] = None,
-    encoding: Annotated[str, typer.Option(help="Of CSV and JSON lines.")] = "utf-8",
+    encoding: Annotated[
+        str | None, typer.Option(help="Of text files.", show_default="what they look like")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Read chains that others made into a run folder, which report and doctor then read.
@@ -288,9 +294,15 @@ def import_(
 
     chosen = dict(_parse_pair(pair, "--column", "round=gen") for pair in columns or [])
     found = import_chains(
-        source, folder, columns=chosen, images=images, numbered=check_numbered(numbered),
-        first=first, encoding=encoding, progress=False if quiet else None,
-    )  # fmt: skip
+        source,
+        folder,
+        columns=chosen,
+        images=images,
+        numbered=None if numbered is None else check_numbered(numbered),
+        first=first,
+        encoding=encoding,
+        progress=False if quiet else None,
+    )
     print_imported(found)
     raise typer.Exit(1 if found.rejected else 0)
 

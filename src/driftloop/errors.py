@@ -7,7 +7,16 @@ its message without a traceback and exits with its ``exit_code``.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
+from itertools import islice
+
+MOST_LISTED = 20
+MOST_COMPARED = 1_000
+"""Names that a misspelt one is compared with: a comparison takes a while."""
+LONGEST_NAME = 100
+# What moves the cursor, colours, hides or reorders text on a terminal; half characters; line ends.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class DriftloopError(Exception):
@@ -39,6 +48,9 @@ class StoreError(DriftloopError):
 class ChainError(DriftloopError):
     """Chains that others made cannot be imported, or a run cannot be exported, as asked."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
 
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the closest choice, or the empty string.
@@ -46,5 +58,29 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     >>> nearest("roundz", ["rounds", "twins"])
     " Did you mean 'rounds'?"
     """
-    close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
+    few = [choice[:LONGEST_NAME] for choice in islice(choices, MOST_COMPARED)]
+    close = difflib.get_close_matches(word[:LONGEST_NAME], few, n=1, cutoff=0.6)
     return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def printable(text: str) -> str:
+    r"""Text of outside for a terminal: control characters are written as escapes.
+
+    >>> print(printable("a\x1b[31mred\n"))
+    a\x1b[31mred\n
+    """
+    return _UNSEEN.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def listed(names: Collection[str], most: int = MOST_LISTED) -> str:
+    """Names for a message, the first of many and the number of the others.
+
+    >>> listed(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    some = ", ".join(name[:LONGEST_NAME] for name in islice(names, most))
+    return f"{some} and {len(names) - most:,} more" if len(names) > most else some

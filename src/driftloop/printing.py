@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from .errors import MOST_LISTED, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,11 +117,18 @@ def print_imported(found: Imported) -> None:
     from .chains import REJECTED
 
     out.print(str(found), soft_wrap=True)
+    out.print(str(found.counts), soft_wrap=True)
     for note in found.notes:
         out.print(Text.assemble(("note", "cyan"), f" {note}"), soft_wrap=True)
     for place, what, reason, _ in found.rejected[:5]:
-        err.print(Text.assemble(("kept out", "red"), f" {what}: {place}: {reason}"), soft_wrap=True)
+        where = printable(str(place))
+        err.print(Text.assemble(("kept out", "red"), f" {what}: {where}: {reason}"), soft_wrap=True)
     if found.rejected:
+        reasons = Counter((reject.what, reject.reason.split(":")[0]) for reject in found.rejected)
+        for (what, reason), count in reasons.most_common(MOST_LISTED):
+            err.print(f"  {count:,} times {what}: {reason}", soft_wrap=True)
+        if len(reasons) > MOST_LISTED:
+            err.print(f"  and for {len(reasons) - MOST_LISTED:,} more reasons")
         err.print(
             f"kept out in all: {len(found.rejected):,}, listed in {found.folder / REJECTED}",
             soft_wrap=True,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..prompts import name_prompt
 from ..seeds import digest
 from ..steps import Content, Trajectory
-from ._rows import MAX_GAP, Account, Numbered, Row
+from ._apart import collides
+from ._rows import MAX_GAP, Account, Kept, Numbered, Row
 
 ARM = "imported"
+NOUNS = {"text": "text", "image": "picture", "failure": "failure"}
+
+TellApart = Callable[[Sequence[Sequence[Row]]], None]
+"""Looks at chains in which several rows fall on one place; raises if they are several."""
 
 
 @dataclass
@@ -48,31 +53,83 @@ class _Draft:
 
 
 def assemble(
-    rows: Iterable[Row], account: Account, *, numbered: Numbered, first: int | None
+    rows: Iterable[Row],
+    account: Account,
+    *,
+    numbered: Numbered | None,
+    first: int | None,
+    tell_apart: TellApart | None = None,
 ) -> list[Chain]:
     """Put rows together as trajectories.
 
     Args:
         rows: In any order.
         account: Told of what is kept out and of what was decided.
-        numbered: What the numbers count.
+        numbered: What the numbers count; None where the rows tell.
         first: The number of the first round, or step, where it is not 1 and not 0.
+        tell_apart: Asked about chains in which rows fall on the same place.
+
+    Raises:
+        ChainError: Rows of several chains would be one.
     """
     drafts: dict[_Key, _Draft] = {}
     for row in rows:
         item = row.trajectory or row.prompt_id or row.prompt or row.prompt_image
         drafts.setdefault(_Key(row.arm or ARM, item, row.twin), _Draft()).rows.append(row)
+    _place_nameless(drafts, account)
     for draft in drafts.values():
         draft.rows.sort(key=lambda row: row.number)
+    clashing = [draft.rows for draft in drafts.values() if collides(draft.rows)]
+    if clashing and tell_apart is not None:
+        tell_apart(clashing)
+    if numbered is None:
+        numbered = _numbered(list(drafts.values()), account)
     offset = _offset(list(drafts.values()), account, numbered, first)
-    for draft in drafts.values():
+    pictured = {arm or ARM for arm in account.pictured}
+    for key, draft in drafts.items():
         _fill(draft, account, numbered, offset)
+        _settle_failures(draft, account, key.arm in pictured)
     kept = {key: draft for key, draft in drafts.items() if draft.rounds}
-    bare = sum(draft.start is not None for draft in drafts.values() if not draft.rounds)
-    if bare:
-        account.notes.append(f"chains that have a start and nothing else: {bare:,}, left out")
     _note_gaps(kept.values(), account)
     return list(_named(kept, account))
+
+
+def _place_nameless(drafts: dict[_Key, _Draft], account: Account) -> None:
+    """Rows that do not say their chain are of the only one, or are kept out."""
+    for arm in {key.arm for key in drafts}:
+        named = {key.item for key in drafts if key.arm == arm and key.item is not None}
+        for key in [key for key in drafts if named and key.arm == arm and key.item is None]:
+            rows = drafts.pop(key).rows
+            only = key._replace(item=next(iter(named)))
+            # A prompt that stands in its first row alone; a chain would be named in each.
+            if len(named) == 1 and only in drafts and drafts[only].rows[0].trajectory is None:
+                drafts[only].rows += rows
+                account.tell("rows without a prompt, of the only chain", "", len(rows))
+                continue
+            for row in rows:
+                account.reject(row.place, "nothing says which chain the row is of", row.text or "")
+
+
+def _numbered(drafts: list[_Draft], account: Account) -> Numbered:
+    """Steps, where texts and pictures alternate and no number has both."""
+    if not account.stepwise:
+        return "round"
+    alternate = False
+    for draft in drafts:
+        parts = [(row.number % 2, kind) for row in draft.rows for kind in _parts(row)]
+        texts, pictures = ({odd for odd, kind in parts if kind == k} for k in ("text", "image"))
+        pictures |= {number % 2 for number in account.unread}
+        # Even numbers are one and odd ones the other; a step that is missing changes nothing.
+        if len(texts) > 1 or len(pictures) > 1 or texts & pictures:
+            return "round"
+        alternate = alternate or bool(texts and pictures)
+    if not alternate:
+        return "round"
+    account.notes.append(
+        "texts and pictures alternate, so the numbers count steps, two of them a round; "
+        "--numbered round counts each as a round"
+    )
+    return "step"
 
 
 def _offset(drafts: list[_Draft], account: Account, numbered: Numbered, first: int | None) -> int:
@@ -118,13 +175,15 @@ def _fill(draft: _Draft, account: Account, numbered: Numbered, offset: int) -> N
             draft.start = Content("text", row.prompt)
             break
     last = 0
+    starts: list[Row] = []
     for row in draft.rows:
         place = row.number + offset
         if place < 0:
             account.reject(row.place, f"the {numbered} comes before the first: {row.number}")
             continue
         if place == 0:
-            _begin(draft, row, account)
+            if _begin(draft, row, bool(starts), account):
+                starts.append(row)
             continue
         number = (place + 1) // 2 if numbered == "step" else place
         # Chains that begin late are allowed to: that is one decision, not a gap in each.
@@ -141,47 +200,101 @@ def _fill(draft: _Draft, account: Account, numbered: Numbered, offset: int) -> N
                 f"the chain begins too late: round {number}; --first says which number comes first",
             )
             continue
-        if _place(draft.rounds.setdefault(number, Round()), row, account):
+        if not _parts(row):
+            # A row of the first round that has the start and nothing else.
+            starts.append(row)
+        elif _place(draft.rounds.setdefault(number, Round()), row, account):
             last = number
-        elif draft.rounds[number] == Round():
-            del draft.rounds[number]
+    if draft.rounds:
+        account.used += len(starts)
+        return
+    for row in starts:
+        account.reject(
+            row.place, "the chain has a start and no round", row.text or row.prompt or ""
+        )
 
 
-def _begin(draft: _Draft, row: Row, account: Account) -> None:
-    contents = []
-    if row.text is not None:
-        contents.append(Content("text", row.text))
-    if row.image is not None:
-        contents.append(Content("image", row.image))
-    for content in contents:
-        if content.kind == "text" and not content.value.strip():
-            account.reject(row.place, "the start is an empty text")
+def _parts(row: Row) -> dict[str, str]:
+    """What a row has of its round, by kind."""
+    found = {kind: getattr(row, kind) for kind in NOUNS}
+    return {kind: value for kind, value in found.items() if value is not None}
+
+
+def _begin(draft: _Draft, row: Row, begun: bool, account: Account) -> bool:
+    """Take a row of the start; False where it is kept out."""
+    parts = _parts(row)
+    odd: list[tuple[str, str]] = []
+    same = 0
+    for kind, value in parts.items():
+        if kind == "failure":
+            odd.append((kind, f"the start failed: {value}"))
+        elif kind == "text" and not value.strip():
+            odd.append((kind, "the start is an empty text"))
         elif draft.start is None:
-            draft.start = content
-        elif draft.start != content:
-            account.reject(row.place, "the chain has a start already, another one", content.value)
+            draft.start = Content("text" if kind == "text" else "image", value)
+        elif draft.start.value == value and draft.start.kind == kind:
+            same += 1
+        else:
+            odd.append((kind, "the chain has a start already, another one"))
+    if begun and same and same == len(parts):
+        account.reject(row.place, "the row is an exact repeat", row.text or "", "repeat")
+        return False
+    _keep_out(row, odd, len(odd) == len(parts) > 0, account)
+    return not odd or len(odd) < len(parts)
 
 
 def _place(round: Round, row: Row, account: Account) -> bool:
-    """Put a row's contents where there are none yet."""
-    placed = False
-    for kind in ("text", "image", "failure"):
-        value, there = getattr(row, kind), getattr(round, kind)
-        if value is None:
-            continue
+    """Put a row's contents where there are none yet; whether the row has a part in the round."""
+    odd: list[tuple[str, str]] = []
+    repeats = 0
+    parts = _parts(row)
+    for kind, value in parts.items():
+        there: Row | None = getattr(round, kind)
         if there is None:
             setattr(round, kind, row)
-            placed = True
             continue
-        same = "the same" if getattr(there, kind) == value else "another"
-        noun = {"text": "text", "image": "picture", "failure": "failure"}[kind]
-        account.reject(
-            row.place,
-            f"the round has a {noun} already: {same}, from {there.place}",
-            value,
-            "picture" if kind == "image" else "row",
-        )
-    return placed
+        same = getattr(there, kind) == value
+        repeats += same
+        told = "the same" if same else "another"
+        odd.append((kind, f"the round has a {NOUNS[kind]} already: {told}, from {there.place}"))
+    if repeats == len(parts):
+        account.reject(row.place, odd[0][1], next(iter(parts.values())), "repeat")
+        return False
+    odd.sort(key=lambda part: getattr(getattr(round, part[0]), part[0]) == parts[part[0]])
+    nothing = len(odd) == len(parts)
+    _keep_out(row, odd, nothing, account)
+    account.used += not nothing
+    return not nothing
+
+
+def _keep_out(row: Row, odd: list[tuple[str, str]], whole: bool, account: Account) -> None:
+    """Tell of the parts of a row that have no place, as one row if it has no other part."""
+    if whole:
+        kind, reason = odd[0]
+        account.reject(row.place, reason, getattr(row, kind))
+        return
+    for kind, reason in odd:
+        what: Kept = "text" if kind == "text" else "picture" if kind == "image" else "failure"
+        account.reject(row.place, reason, getattr(row, kind), what)
+
+
+def _settle_failures(draft: _Draft, account: Account, pictured: bool) -> None:
+    """Take a failure as one only where something is missing from its round."""
+    for round in draft.rounds.values():
+        if round.failure is None or round.text is None or (pictured and round.image is None):
+            continue
+        failed, round.failure = round.failure, None
+        if failed in (round.text, round.image):
+            account.reject(
+                failed.place, "nothing of the round is missing, so it did not fail",
+                failed.failure or "", "failure",
+            )  # fmt: skip
+        else:
+            account.used -= 1
+            account.reject(
+                failed.place, f"the round failed, but was made after all: {round.text.place}",
+                failed.failure or "",
+            )  # fmt: skip
 
 
 def _note_gaps(drafts: Iterable[_Draft], account: Account) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
-from ..errors import ChainError, nearest
+from ..errors import ChainError, listed, nearest
 
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "arm": ("arm", "condition", "network", "setting", "group", "experiment"),
@@ -21,7 +23,8 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "twin": ("twin", "replicate", "repetition", "repeat", "replica"),
     "round": (
         "round", "gen", "generation", "iteration", "iter", "step", "turn", "t", "seq",
-        "sequence_number", "round_number",
+        "sequence_number", "round_number", "round_num", "round_index", "iteration_number",
+        "step_number", "step_num", "generation_number",
     ),
     "text": (
         "text", "caption", "description", "output_text", "story", "message", "output", "response",
@@ -31,6 +34,9 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
         "image", "image_path", "picture", "path", "file", "filename", "file_name", "img",
         "image_file", "output_image",
     ),
+    "kind": (
+        "content_type", "output_type", "modality", "media_type", "mime_type", "kind", "type",
+    ),
     "generator": ("generator", "t2i_model", "image_model"),
     "captioner": ("captioner", "i2t_model", "caption_model"),
     "editor": ("editor", "i2i_model"),
@@ -38,14 +44,22 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "generator_seed": ("generator_seed", "image_seed"),
     "captioner_seed": ("captioner_seed", "caption_seed"),
     "editor_seed": ("editor_seed",),
-    "failure": ("failure", "error"),
+    "failure": ("failure", "error", "error_message", "exception"),
 }  # fmt: skip
 """What a column may be called, most telling first; case, spaces and dashes do not matter."""
+APART = ("arm", "trajectory", "prompt_id", "twin")
+"""Meanings that tell chains apart."""
+BESIDE = (
+    "prompt", "generator", "captioner", "editor", "model", "generator_seed", "captioner_seed",
+    "editor_seed",
+)  # fmt: skip
+"""What a column that was chosen to tell chains apart may mean beside that."""
+_HUMP = re.compile("([a-z])([A-Z])")
+_GAP = re.compile(r"[\s\-]+")
+KNOWN = frozenset(synonym for synonyms in SYNONYMS.values() for synonym in synonyms)
 
 
-def match_columns(
-    names: Sequence[str], chosen: Mapping[str, str], where: str
-) -> tuple[dict[str, str], list[str]]:
+def match_columns(names: Sequence[str], chosen: Mapping[str, str], where: str) -> dict[str, str]:
     """Find the columns of a table.
 
     Args:
@@ -54,13 +68,14 @@ def match_columns(
         where: The table, for errors.
 
     Returns:
-        Columns by meaning, and those that mean nothing here.
+        Columns by meaning.
 
     Raises:
         ChainError: A chosen column is not there, or one that is needed cannot be told.
     """
-    if len(set(names)) < len(names):
-        double = next(name for name in names if list(names).count(name) > 1)
+    there = set(names)
+    if len(there) < len(names):
+        ((double, _),) = Counter(names).most_common(1)
         raise ChainError(f"{where}: two columns are called '{double}': rename one")
     found = {}
     for meaning, name in chosen.items():
@@ -69,20 +84,14 @@ def match_columns(
                 f"--column {meaning}={name}: there is no '{meaning}'.{nearest(meaning, SYNONYMS)} "
                 f"What a column can be: {', '.join(SYNONYMS)}."
             )
-        if name not in names:
+        if name not in there:
             raise ChainError(
                 f"{where}: no column '{name}' (--column {meaning}={name}).{nearest(name, names)} "
-                f"It has: {', '.join(names)}."
+                f"It has: {listed(names)}."
             )
         found[meaning] = name
-    taken = set(found.values())
-    plain = {_plain(name): name for name in reversed(names) if name not in taken}
-    for meaning, synonyms in SYNONYMS.items():
-        free = [plain[s] for s in synonyms if s in plain and plain[s] not in taken]
-        if meaning not in found and free:
-            found[meaning] = free[0]
-            taken.add(free[0])
-    has = f"It has: {', '.join(names)}."
+    extend_columns(found, names)
+    has = f"It has: {listed(names)}." if names else "No row of it can be read."
     if "round" not in found:
         raise ChainError(
             f"{where}: no column says the round; name it with --column round=... {has}"
@@ -92,8 +101,32 @@ def match_columns(
             f"{where}: no column holds texts or paths of pictures; name one with --column text=... "
             f"or --column image=... {has}"
         )
-    return found, [name for name in names if name not in taken]
+    return found
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[\s\-]+", "_", re.sub(r"([a-z])([A-Z])", r"\1_\2", name).strip().lower())
+def extend_columns(found: dict[str, str], names: Sequence[str]) -> None:
+    """Take names for meanings that have no column yet.
+
+    Args:
+        found: Columns by meaning; it is added to.
+        names: What the table calls its columns.
+    """
+    taken = {name for meaning, name in found.items() if meaning not in APART}
+    apart = {name for meaning, name in found.items() if meaning in APART}
+    plain = {plain_name(name): name for name in reversed(names)}
+    for meaning, synonyms in SYNONYMS.items():
+        used = taken if meaning in BESIDE else taken | apart
+        free = [plain[s] for s in synonyms if s in plain and plain[s] not in used]
+        if meaning not in found and free:
+            found[meaning] = free[0]
+            taken.add(free[0])
+
+
+@lru_cache(maxsize=100_000)
+def plain_name(name: str) -> str:
+    """A column's name without what does not matter in it.
+
+    >>> plain_name(" Image-Path"), plain_name("imagePath")
+    ('image_path', 'image_path')
+    """
+    return _GAP.sub("_", _HUMP.sub(r"\1_\2", name).strip().lower())

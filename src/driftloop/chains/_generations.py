@@ -7,16 +7,16 @@ has the same name, its ending aside.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
-from ._columns import SYNONYMS
-from ._encoded import open_text
+from ..errors import ChainError
+from ._columns import SYNONYMS, plain_name
+from ._delimited import Delimited
+from ._encoded import detect_encoding
 from ._pictures import SUFFIXES, Pictures
 from ._rows import (
-    MAX_TEXT,
     Account,
     BadCellError,
     Numbered,
@@ -25,6 +25,7 @@ from ._rows import (
     clean_name,
     clean_text,
 )
+from ._sheet import Cells, Damage
 
 GENERATION = re.compile(r"gen[-_]?(\d{1,6})(\.csv)?", re.IGNORECASE)
 DEPTH = 3
@@ -37,10 +38,10 @@ class GenerationsReader:
     Args:
         source: The folder; arms are named by their path in it.
         pictures: Reads the pictures, from the same folder.
-        encoding: Of the CSV files.
+        encoding: Of the CSV files, where it cannot be detected.
     """
 
-    def __init__(self, source: Path, pictures: Pictures, *, encoding: str) -> None:
+    def __init__(self, source: Path, pictures: Pictures, *, encoding: str | None) -> None:
         self.source = source
         self.account = Account()
         self.pictures = pictures
@@ -67,31 +68,36 @@ class GenerationsReader:
         if file is None:
             return
         name = file.relative_to(self.source).as_posix()
-        csv.field_size_limit(4 * MAX_TEXT)
         try:
-            with open_text(file, self._encoding) as stream:
-                table = csv.DictReader(stream, strict=True)
-                heads = {h.strip().lstrip("\ufeff").lower(): h for h in table.fieldnames or () if h}
-                named = next((heads[h] for h in FILES if h in heads), None)
-                told = next((heads[h] for h in SYNONYMS["text"] if h in heads), None)
-                if named is None or told is None:
-                    self.account.reject(
-                        Place(name, 1), "the file has no columns 'filename' and 'caption'",
-                        ", ".join(heads), "file",
-                    )  # fmt: skip
-                    return
-                for cells in table:
-                    place = Place(name, table.line_num)
-                    if None in cells or None in cells.values():
-                        self.account.reject(
-                            place, "the line has another number of cells", str(cells)
-                        )
-                        continue
-                    row = self._row(place, arm, number, cells[named], text=cells[told])
-                    if row is not None:
-                        yield row
-        except csv.Error as error:
-            self.account.reject(Place(name, None), f"the file is no CSV: {error}", "", "file")
+            sheet = Delimited(file, name, detect_encoding(file, self._encoding), _is_known)
+        except ChainError as reason:
+            self.account.reject(Place(name, None), f"the file is no table: {reason}", "", "file")
+            return
+        heads = {plain_name(head): head for head in reversed(sheet.names)}
+        named = next((heads[h] for h in FILES if h in heads), None)
+        told = next((heads[h] for h in SYNONYMS["text"] if h in heads), None)
+        if named is None or told is None:
+            self.account.reject(
+                Place(name, 1), "the file has no columns 'filename' and 'caption'",
+                ", ".join(heads), "file",
+            )  # fmt: skip
+            return
+        if sheet.note:
+            self.account.tell(f"files of captions read {sheet.note}", name)
+
+        def is_row(cells: Cells) -> bool:
+            return str(cells.get(named, "")).strip().lower().endswith(SUFFIXES)
+
+        for record in sheet.records((), is_row):
+            if isinstance(record, Damage):
+                self.account.reject(*record)
+                continue
+            cells = record.cells
+            row = self._row(record.place, arm, number, cells.get(named, ""), cells.get(told, ""))
+            if row is not None:
+                yield row
+        for how, count in sheet.mended.items():
+            self.account.tell(how, name, count)
 
     def _drawn(self, arm: str, number: int, files: list[Path]) -> Iterator[Row]:
         for file in files:
@@ -128,6 +134,10 @@ class GenerationsReader:
             place, number, text=text, image=image, arm=arm, trajectory=name,
             prompt_id=prompt,
         )  # fmt: skip
+
+
+def _is_known(name: str) -> bool:
+    return plain_name(name) in (*FILES, *SYNONYMS["text"])
 
 
 def generation_folders(source: Path) -> dict[str, Path]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
@@ -16,10 +18,11 @@ from ..seeds import digest
 from ..steps import Content, Failure, Recorded, Role
 from ..store import Run, create_run, sole_player
 from ._assemble import Chain, Round, assemble
+from ._encoded import check_file
 from ._generations import GenerationsReader, generation_folders
 from ._pictures import Pictures
 from ._progress import Advance, progress_bar
-from ._rows import MAX_ROWS, Account, Numbered, Reader, Reject, Row
+from ._rows import MAX_ROWS, Account, Counts, Numbered, Reader, Reject, Row
 from ._stories import StoriesReader, story_files
 from ._tables import KINDS, TableReader, table_files
 
@@ -41,6 +44,8 @@ class Imported(NamedTuple):
     notes: list[str]
     fresh: bool
     """False where the folder held all of it already."""
+    counts: Counts
+    """The rows of the source, each counted once."""
 
     def __str__(self) -> str:
         """All of it in a line, but for what was kept out."""
@@ -57,9 +62,9 @@ def import_chains(
     *,
     columns: Mapping[str, str] | None = None,
     images: str | PathLike[str] | None = None,
-    numbered: Numbered = "round",
+    numbered: Numbered | None = None,
     first: int | None = None,
-    encoding: str = "utf-8",
+    encoding: str | None = None,
     progress: bool | None = None,
 ) -> Imported:
     """Read chains that others made into a run folder, which then is like any other.
@@ -68,16 +73,17 @@ def import_chains(
     same source again changes nothing; an import that was killed goes on.
 
     Args:
-        source: A table (CSV, JSON lines, Parquet), a folder of Parquet files, a folder of
+        source: A table (CSV, JSON, JSON lines, Parquet), a folder of Parquet files, a folder of
             generations (``gen-N/``, ``gen-N.csv``), or JSON files of TelephoneGameLLM.
         folder: The run folder.
         columns: Column names of a table by meaning, where they cannot be guessed.
         images: The folder that paths of pictures start from and may not leave; by default the
             source's own.
         numbered: What a table's round column counts: ``round`` or ``step`` (a picture and its
-            caption have numbers of their own).
+            caption have numbers of their own). By default steps where texts and pictures
+            alternate, else rounds.
         first: The number of the first round, or step, where that is neither 1 nor 0.
-        encoding: Of CSV and JSON lines.
+        encoding: Of text files, where it is not what they look like.
         progress: Show a progress bar on the error stream; by default only on a terminal.
 
     Raises:
@@ -91,6 +97,7 @@ def import_chains(
     pictures = Pictures(base)
     reader = _reader(source, pictures, columns or {}, numbered, encoding)
     with (
+        _removed_if_refused(folder),
         sole_player(folder),
         create_run(folder) as run,
         progress_bar(progress) as advance,
@@ -116,8 +123,20 @@ def import_chains(
     return Imported(
         folder, len(chains), len(rounds), sum(r.text is not None for r in rounds),
         sum(r.image is not None for r in rounds), reader.account.rejected, reader.account.notes,
-        fresh,
+        fresh, reader.account.counts(),
     )  # fmt: skip
+
+
+@contextmanager
+def _removed_if_refused(folder: Path) -> Iterator[None]:
+    """Leave no folder of a source that cannot be imported, if there was none before."""
+    there = folder.exists()
+    try:
+        yield
+    except ChainError:
+        if not there:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def check_numbered(word: str) -> Numbered:
@@ -147,12 +166,16 @@ def _held(run: Run) -> dict[str, Any] | None:
 
 
 def _reader(
-    source: Path, pictures: Pictures, columns: Mapping[str, str], numbered: Numbered, encoding: str
-) -> Reader:
+    source: Path, pictures: Pictures, columns: Mapping[str, str], numbered: Numbered | None,
+    encoding: str | None,
+) -> Reader:  # fmt: skip
     if not source.exists():
         raise ChainError(f"{source}: no such file or folder")
+    begins = b"" if source.is_dir() else check_file(source).lstrip()[:1]
     if source.is_dir() and generation_folders(source):
         return GenerationsReader(source, pictures, encoding=encoding)
+    if begins == b"{" and story_files(source):
+        return StoriesReader(source)
     if tables := table_files(source):
         return TableReader(tables, pictures, columns=columns, numbered=numbered, encoding=encoding)
     if story_files(source):
@@ -163,9 +186,9 @@ def _reader(
             f"contents as CSV, JSON lines or Parquet"
         )
     raise ChainError(
-        f"{source}: not a kind of source that is known. A file is a table ({', '.join(KINDS)}) or "
-        f"an output*.json of TelephoneGameLLM; a folder holds gen-N/ and gen-N.csv, Parquet files, "
-        f"or such output*.json"
+        f"{source}: not a kind of source that is known. A file is a table ({', '.join(KINDS)}) "
+        f"or an output*.json of TelephoneGameLLM; a folder holds gen-N/ and gen-N.csv, Parquet "
+        f"files, or such output*.json"
     )
 
 
@@ -181,7 +204,12 @@ def _read(source: Path, reader: Reader, first: int | None, advance: Advance) -> 
                 advance("rows read", 100, None)
             yield row
 
-    return assemble(rows(), reader.account, numbered=reader.numbered, first=first)
+    chains = assemble(
+        rows(), reader.account, numbered=reader.numbered, first=first,
+        tell_apart=reader.tell_apart if isinstance(reader, TableReader) else None,
+    )  # fmt: skip
+    reader.account.close()
+    return chains
 
 
 def _write(

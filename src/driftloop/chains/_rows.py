@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
-from ..errors import ChainError
+from ..errors import ChainError, printable
 
 MAX_ROWS = 2_000_000
 MAX_TEXT = 200_000
@@ -27,7 +27,7 @@ class Place(NamedTuple):
 
     file: str
     line: int | None
-    """Of a table from 1, its header included; of a Parquet file its row; None for a whole file."""
+    """From 1, the line of column names too; of Parquet and JSON documents the row; None: a file."""
 
     def __str__(self) -> str:
         return self.file if self.line is None else f"{self.file}, line {self.line}"
@@ -60,11 +60,15 @@ class Row:
     editor_seed: int | None = None
 
 
+Kept = Literal["row", "text", "picture", "failure", "repeat", "file"]
+"""What is kept out: a whole row, a part of a row that is used, an exact repeat, a whole file."""
+
+
 class Reject(NamedTuple):
     """Something that is kept out."""
 
     place: Place
-    what: Literal["row", "picture", "file"]
+    what: Kept
     reason: str
     content: str
     """Its beginning, to find it by."""
@@ -72,6 +76,27 @@ class Reject(NamedTuple):
 
 class BadCellError(ValueError):
     """A cell that cannot be used; the message is the reason."""
+
+
+class Counts(NamedTuple):
+    """Each row of a source, counted once."""
+
+    rows: int
+    """All that the source has, blank lines and the line of column names left out."""
+    used: int
+    """Rows of which something is in the run."""
+    kept_out: int
+    repeats: int
+    """Rows that say again what an earlier row said."""
+
+    def __str__(self) -> str:
+        """The sum, as a line."""
+        parts = [f"{self.used:,} used"]
+        if self.kept_out or self.repeats:
+            parts.append(f"{self.kept_out:,} kept out")
+        if self.repeats:
+            parts.append(f"{self.repeats:,} exact repeats")
+        return f"rows of the source: {self.rows:,} = {' + '.join(parts)}"
 
 
 @dataclass
@@ -83,20 +108,29 @@ class Account:
     """Decisions that a reader of the run should know."""
     pictured: set[str | None] = field(default_factory=set)
     """Arms that name pictures, also where none of them can be read."""
+    stepwise: bool = False
+    """Whether rows have one content each, so that their numbers may be those of steps."""
+    unread: set[int] = field(default_factory=set)
+    """Numbers of rows that have nothing but a picture which cannot be read."""
+    rows: int | None = None
+    """Rows that the source has, where its reader counts them as it meets them."""
+    used: int = 0
+    _told: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     def reject(
         self,
         place: Place,
         reason: str,
         content: str = "",
-        what: Literal["row", "picture", "file"] = "row",
+        what: Kept = "row",
     ) -> None:
         """Keep something out.
 
         Raises:
             ChainError: So much is damaged that the source is more likely misread.
         """
-        self.rejected.append(Reject(place, what, reason, " ".join(content.split())[:120]))
+        shown = printable(" ".join(content[:1_000].split())[:120])
+        self.rejected.append(Reject(place, what, printable(reason), shown))
         if len(self.rejected) > MAX_REJECTED:
             (reason, count), *_ = self.reasons().most_common(1)
             raise ChainError(
@@ -104,6 +138,40 @@ class Account:
                 f"because: {reason}. Is it the right file, and are its columns those that "
                 f"--column should name?"
             )
+
+    def tell(self, decision: str, example: str = "", times: int = 1) -> None:
+        """Count a decision that is made again and again: one note tells all of them.
+
+        Args:
+            decision: What was decided.
+            example: Where, or about what; the first is told.
+            times: How often.
+        """
+        count, first = self._told.get(decision, (0, example))
+        self._told[decision] = (count + times, first)
+
+    def close(self) -> None:
+        """Write the notes of decisions that were counted.
+
+        Raises:
+            RuntimeError: The rows do not add up, which is a mistake of this program.
+        """
+        for decision, (count, example) in self._told.items():
+            where = f" (the first: {example[:120]})" if example else ""
+            self.notes.append(f"{decision}: {count:,}{where}")
+        self._told.clear()
+        # Names of columns, files and chains are in them.
+        self.notes[:] = map(printable, self.notes)
+        counts = self.counts()
+        if counts.rows != counts.used + counts.kept_out + counts.repeats:
+            raise RuntimeError(f"the rows do not add up, which is a bug of Driftloop: {counts}")
+
+    def counts(self) -> Counts:
+        """The rows by what became of them."""
+        what = Counter(reject.what for reject in self.rejected)
+        known = self.used + what["row"] + what["repeat"]
+        rows = known if self.rows is None else self.rows
+        return Counts(rows, self.used, what["row"], what["repeat"])
 
     def reasons(self) -> Counter[str]:
         """How often each reason, numbers in it left out."""
@@ -113,8 +181,12 @@ class Account:
 class Reader(Protocol):
     """One kind of source."""
 
-    numbered: Numbered
     account: Account
+
+    @property
+    def numbered(self) -> Numbered | None:
+        """What the numbers count; None where the rows themselves are to tell."""
+        ...
 
     def describe(self) -> dict[str, object]:
         """How the source was read, for the record."""
@@ -123,24 +195,6 @@ class Reader(Protocol):
     def rows(self) -> Iterator[Row]:
         """The rows that can be used; the rest goes to the account."""
         ...
-
-
-def whole_number(cell: str, what: str) -> int:
-    """Read an integer, also as ``3.0``, which tables with a missing cell turn it into.
-
-    >>> whole_number(" 3.0 ", "round")
-    3
-    """
-    text = cell.strip()
-    whole, dot, rest = text.partition(".")
-    if dot and not rest.strip("0"):
-        text = whole
-    try:
-        if len(text) > 20:
-            raise ValueError
-        return int(text)
-    except ValueError:
-        raise BadCellError(f"the {what} is not a whole number: {cell.strip()[:40]!r}") from None
 
 
 def clean_text(value: str, what: str) -> str:
@@ -152,6 +206,9 @@ def clean_text(value: str, what: str) -> str:
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
+        # Bytes that are none of the encoding are read as these, so that only their row is lost.
+        if any("\udc80" <= character <= "\udcff" for character in value):
+            raise BadCellError(f"the {what} holds a byte that is not of the encoding") from None
         raise BadCellError(f"the {what} holds half a character (a lone surrogate)") from None
     if "\0" in value:
         raise BadCellError(f"the {what} holds a NUL character: the file is binary or damaged")

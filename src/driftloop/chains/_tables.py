@@ -1,44 +1,33 @@
-"""Chains in a table: CSV, JSON lines or Parquet, one row a round (or a step)."""
+"""Chains in a table, whatever kind of file it is: one row a round, or a step."""
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from ..errors import ChainError
-from ._columns import match_columns
-from ._encoded import open_text
+from ..errors import ChainError, listed
+from ._apart import find_apart, shown, worth_looking
+from ._cells import NOTHING, failure_of, is_missing, name_of, seed_of, text_of, whole_number
+from ._columnar import Columnar
+from ._columns import APART, KNOWN, SYNONYMS, extend_columns, match_columns, plain_name
+from ._delimited import Delimited
+from ._documents import Documents
+from ._encoded import check_file, detect_encoding
+from ._kinds import kind_of, sort_contents
 from ._pictures import Pictures
-from ._rows import (
-    MAX_ROUND,
-    MAX_TEXT,
-    Account,
-    BadCellError,
-    Numbered,
-    Place,
-    Row,
-    clean_name,
-    clean_text,
-    whole_number,
-)
+from ._rows import MAX_ROUND, Account, BadCellError, Numbered, Place, Row
+from ._sheet import Cells, Damage, Record, Sheet
 
-KINDS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+KINDS = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet")
+STEPS = ("step", "turn", "t", "seq", "sequence_number", "step_number", "step_num")
+"""What a column may be called that counts texts and pictures alike."""
 MAX_FILE = 64_000_000_000
-MAX_LINE = 4 * MAX_TEXT
-MAX_UNPACKED = 2_000_000_000
-"""Bytes of one column in one row group of a Parquet file, as its footer has them."""
-FEW_ROWS = 64
-"""Rows of a Parquet file that are in memory together, pictures included."""
-TEXTS = ("text", "prompt", "failure")
-KEY_LINES = 1_000
 MAX_KEYS = 1_000
 NAMES = ("arm", "trajectory", "prompt_id", "twin", "generator", "captioner", "editor", "model")
 SEEDS = ("generator_seed", "captioner_seed", "editor_seed")
-
-Cells = Mapping[str, Any]
+WORDS_ARE_NAMES = ("arm", "trajectory", "prompt_id")
+"""Meanings that may be called 'none' or 'NA'."""
 
 
 class TableReader:
@@ -48,21 +37,24 @@ class TableReader:
         files: Tables with the same columns.
         pictures: Reads what the table names.
         columns: Column names by meaning, where they cannot be guessed.
-        numbered: What the round column counts.
-        encoding: Of CSV and JSON lines.
+        numbered: What the round column counts; None where the rows are to tell.
+        encoding: Of text files, where it cannot be detected.
     """
 
     def __init__(
         self, files: list[Path], pictures: Pictures, *, columns: Mapping[str, str],
-        numbered: Numbered, encoding: str,
+        numbered: Numbered | None, encoding: str | None,
     ) -> None:  # fmt: skip
         self.files = files
-        self.numbered = numbered
-        self.account = Account()
+        self.numbered: Numbered | None = numbered
+        self.account = Account(rows=0)
         self.pictures = pictures
         self._chosen = columns
         self._encoding = encoding
         self._columns: dict[str, str] = {}
+        self._names: dict[str, None] = {}
+        self._told_kind = False
+        self._commas = False
 
     def describe(self) -> dict[str, object]:
         """Which columns were taken for what."""
@@ -73,146 +65,169 @@ class TableReader:
         for file in self.files:
             if file.stat().st_size > MAX_FILE:
                 raise ChainError(f"{file}: more than {MAX_FILE:,} bytes; split it")
-            self._columns = {}
-            for place, cells in self._raw(file):
-                row = self._row(place, cells)
+            sheet = self._open(file)
+            if sheet.note:
+                self.account.tell(f"tables read {sheet.note}", file.name)
+            self._columns = match_columns(sheet.names, self._chosen, str(file))
+            self._names |= dict.fromkeys(sheet.names)
+            self._commas = sheet.commas
+            shared = len({self._columns.get("text"), self._columns.get("image")} - {None}) == 1
+            step = plain_name(self._columns["round"]) in STEPS
+            self.account.stepwise = self.account.stepwise or shared or step
+            needed = set(self._columns.values())
+            for record in sheet.records(needed, self._is_row):
+                self.account.rows = (self.account.rows or 0) + 1
+                if isinstance(record, Damage):
+                    self.account.reject(*record)
+                    continue
+                if len(self._names) < MAX_KEYS and not record.cells.keys() <= self._names.keys():
+                    self._learn(record.cells)
+                row = self._row(record.place, record.cells)
                 if row is not None:
                     yield row
+            for how, count in sheet.mended.items():
+                self.account.tell(how, file.name, count)
+        used = {name for m, name in self._columns.items() if m != "kind" or self._told_kind}
+        unused = [name for name in self._names if name not in used]
+        if unused:
+            self.account.notes.append(f"columns that were not used: {listed(unused)}")
 
-    def _raw(self, file: Path) -> Iterator[tuple[Place, Cells]]:
-        kind = KINDS[file.suffix.lower()]
-        if kind == "parquet":
-            yield from self._parquet(file)
-            return
-        with open_text(file, self._encoding, newline="" if "sv" in kind else None) as stream:
-            if kind == "jsonl":
-                yield from self._jsonl(file, stream)
-            else:
-                yield from self._csv(file, stream, "\t" if kind == "tsv" else ",")
+    def tell_apart(self, rows: Sequence[Sequence[Row]]) -> None:
+        """Check that rows which fall on one place of one chain are not of several chains.
 
-    def _csv(self, file: Path, stream: IO[str], delimiter: str) -> Iterator[tuple[Place, Cells]]:
-        csv.field_size_limit(MAX_LINE)
-        table = csv.reader(stream, delimiter=delimiter, strict=True)
-        header: list[str] | None = None
-        line = 0
-        while True:
-            start = line + 1
-            try:
-                cells = next(table)
-            except StopIteration:
-                break
-            except csv.Error as error:
-                line = table.line_num
-                self.account.reject(Place(file.name, start), f"the line is no CSV: {error}")
-                continue
-            line = table.line_num
-            if not cells:
-                continue
-            if header is None:
-                header = [cells[0].lstrip("\ufeff"), *cells[1:]]
-                self._match(header, file)
-            elif len(cells) != len(header):
-                self.account.reject(
-                    Place(file.name, start),
-                    f"the line has another number of cells: {len(cells)} of {len(header)}",
-                    delimiter.join(cells),
-                )
-            else:
-                # A CSV file cannot tell an empty text from none.
-                present = zip(header, cells, strict=True)
-                yield Place(file.name, start), {name: cell for name, cell in present if cell != ""}
-        if header is None:
-            raise ChainError(f"{file}: empty; a table begins with a line of column names")
+        Args:
+            rows: Those of each chain in which some do.
 
-    def _jsonl(self, file: Path, stream: IO[str]) -> Iterator[tuple[Place, Cells]]:
-        self._match(_keys(stream), file)
-        stream.seek(0)
-        number = 0
-        while line := stream.readline(MAX_LINE):
-            number += 1
-            place = Place(file.name, number)
-            if len(line) == MAX_LINE and not line.endswith("\n"):
-                while (rest := stream.readline(MAX_LINE)) and not rest.endswith("\n"):
-                    pass
-                self.account.reject(place, f"the line has more than {MAX_LINE:,} characters", line)
-                continue
-            if not line.strip():
-                continue
-            try:
-                cells = json.loads(line.lstrip("\ufeff"))
-            except (ValueError, RecursionError) as error:
-                self.account.reject(place, f"the line is no JSON: {error}", line)
-                continue
-            if not isinstance(cells, dict):
-                self.account.reject(place, "the line is no JSON object", line)
-                continue
-            yield place, {name: cell for name, cell in cells.items() if cell is not None}
+        Raises:
+            ChainError: A column keeps them apart that was not used for it.
+        """
+        keys = {self._columns[meaning] for meaning in APART if meaning in self._columns}
+        parts = ("round", "text", "image", "failure", *(("kind",) if self._told_kind else ()))
+        keys |= {self._columns[m] for m in parts
+                 if m in self._columns}  # fmt: skip
+        others = [name for name in self._names if name not in keys]
+        looked = worth_looking(rows)
+        wanted = {row.place for chain in looked for row in chain}
+        cells = {
+            record.place: {name: shown(record.cells.get(name)) for name in others}
+            for file in (self.files if others else ())
+            for record in self._open(file).records(others, self._is_row)
+            if isinstance(record, Record) and record.place in wanted
+        }
+        find_apart(looked, cells, others, self._columns, str(self.files[0]))
 
-    def _parquet(self, file: Path) -> Iterator[tuple[Place, Cells]]:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+    def _open(self, file: Path) -> Sheet:
+        """A file's table, by what is in it: an ending may be wrong."""
+        start = check_file(file)
+        if start.startswith(b"PAR1") or file.suffix.lower() == ".parquet":
+            return Columnar(file, file.name)
+        encoding = detect_encoding(file, self._encoding)
+        begins = start.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")[:1]
+        usual = file.suffix.lower() in (".jsonl", ".ndjson", ".json")
+        if begins in (b"{", b"[") or (usual and b"," not in start.split(b"\n")[0]):
+            return Documents(file, file.name, encoding, self._is_round)
+        return Delimited(file, file.name, encoding, self._is_known)
 
+    def _is_known(self, name: str) -> bool:
+        return plain_name(name) in KNOWN or name in self._chosen.values()
+
+    def _is_round(self, name: str) -> bool:
+        return plain_name(name) in SYNONYMS["round"] or name == self._chosen.get("round")
+
+    def _is_row(self, cells: Cells) -> bool:
+        """Whether cells look like a row; two columns say too little for that."""
+        if len(self._names) < 3 or self._columns["round"] not in cells:
+            return False
         try:
-            with pq.ParquetFile(file, thrift_string_size_limit=100_000_000) as table:
-                self._match(table.schema_arrow.names, file)
-                footer = table.metadata
-                for group in range(footer.num_row_groups):
-                    part = footer.row_group(group)
-                    sizes = [
-                        part.column(at).total_uncompressed_size for at in range(part.num_columns)
-                    ]
-                    if max(sizes, default=0) > MAX_UNPACKED:
-                        raise ChainError(
-                            f"{file}: a row group unpacks to {max(sizes):,} bytes; write it with "
-                            f"smaller row groups"
-                        )
-                wanted = sorted(set(self._columns.values()))
-                number = 0
-                for batch in table.iter_batches(FEW_ROWS, columns=wanted):
-                    for cells in batch.to_pylist():
-                        number += 1
-                        present = {name: cell for name, cell in cells.items() if cell is not None}
-                        yield Place(file.name, number), present
-        except pa.ArrowException as error:
-            raise ChainError(f"{file}: damaged, or no Parquet file: {error}") from error
-        except OSError as error:
-            raise ChainError(f"{file}: cannot be read: {error}") from error
+            whole_number(cells[self._columns["round"]], "round", commas=self._commas)
+        except BadCellError:
+            return False
+        return True
 
-    def _match(self, names: list[str], file: Path) -> None:
-        self._columns, unused = match_columns(names, self._chosen, str(file))
-        if unused and file == self.files[0]:
-            self.account.notes.append(f"columns that were not used: {', '.join(unused)[:400]}")
+    def _learn(self, cells: Cells) -> None:
+        """Take up keys that the first objects did not have."""
+        self._names |= dict.fromkeys(cells)
+        extend_columns(self._columns, list(self._names))
 
     def _row(self, place: Place, cells: Cells) -> Row | None:
-        found = {m: cells[name] for m, name in self._columns.items() if name in cells}
-        shown = ", ".join(f"{m}={str(cell)[:60]}" for m, cell in found.items() if m != "image")
+        found = {
+            meaning: cells[name]
+            for meaning, name in self._columns.items()
+            if name in cells and not self._missing(cells[name], meaning, place)
+        }
+        said = kind_of(found.pop("kind", None))
+        self._told_kind = self._told_kind or said is not None
+        stands = found.get("text"), found.get("image")
+        both = {self._columns[meaning] for meaning in ("text", "image") if meaning in self._columns}
+        if len(both) == 1 and None not in stands:
+            stands = stands[0], None
+        text, image = sort_contents(*stands, said, apart=len(both) == 2)
+        if image is not stands[1]:
+            self.account.tell(
+                "pictures that stand in a column of texts", f"{place}: {_brief(image)}"
+            )
+        found |= {"text": text, "image": image}
+        found = {meaning: cell for meaning, cell in found.items() if cell is not None}
+        shown = ", ".join(f"{m}={_brief(cell)}" for m, cell in found.items())
         try:
-            if "round" not in found:
-                raise BadCellError("the round is missing")
-            number = whole_number(_scalar(found["round"], "round"), "round")
-            if not 0 <= number <= MAX_ROUND:
-                raise BadCellError(f"the round is out of range: {number} of 0 to {MAX_ROUND:,}")
-            texts = {m: clean_text(_scalar(found[m], m), m) for m in TEXTS if m in found}
-            names = {m: clean_name(_scalar(found[m], m), m) for m in NAMES if m in found}
-            seeds = {m: _seed(found[m], m) for m in SEEDS if m in found}
+            return self._checked(place, found, shown)
         except BadCellError as reason:
             self.account.reject(place, str(reason), shown)
             return None
-        image = self._picture(place, found.get("image"), shown)
-        prompt_image = self._picture(place, found.get("prompt_image"), shown)
-        pictured = "image" in found
-        if pictured:
+
+    def _missing(self, cell: Any, meaning: str, place: Place) -> bool:
+        """Whether a cell has no value; words that might have been meant are counted."""
+        if isinstance(cell, str) and not cell.strip():
+            return meaning != "text"
+        if isinstance(cell, Mapping) and meaning in ("image", "prompt_image"):
+            return not (cell.get("bytes") or cell.get("path"))
+        if meaning in WORDS_ARE_NAMES:
+            if is_missing(cell) and not is_missing(cell, NOTHING):
+                self.account.tell(f"'{cell}' is kept as the name of the {meaning}", str(place))
+            return is_missing(cell, NOTHING)
+        gone = is_missing(cell)
+        if gone and isinstance(cell, str) and meaning in ("text", "prompt"):
+            told = f"{meaning}s that say '{cell.strip()}' and nothing else, taken as missing"
+            self.account.tell(told, str(place))
+        return gone
+
+    def _checked(self, place: Place, found: Mapping[str, Any], shown: str) -> Row | None:
+        """A row of cells that are there.
+
+        Raises:
+            BadCellError: One cannot be used, and so the row cannot.
+        """
+        if "round" not in found:
+            raise BadCellError("the round is missing")
+        number = whole_number(found["round"], "round", commas=self._commas)
+        if isinstance(found["round"], str) and "," in found["round"]:
+            example = f"'{found['round'].strip()}' is {number}"
+            self.account.tell("rounds written with a comma", example)
+        if not 0 <= number <= MAX_ROUND:
+            raise BadCellError(f"the round is out of range: {number} of 0 to {MAX_ROUND:,}")
+        texts = {m: text_of(found[m], m) for m in ("text", "prompt") if m in found}
+        names = {m: name_of(found[m], m) for m in NAMES if m in found}
+        seeds = {m: seed_of(found[m], m, commas=self._commas) for m in SEEDS if m in found}
+        failure = failure_of(found.get("failure"))
+        if "image" in found:
             self.account.pictured.add(names.get("arm"))
-        if image is None and not texts.keys() & {"text", "failure"}:
-            # A picture that cannot be read is told already, and the row has nothing else.
-            if pictured:
-                return None
+        unread: list[str] = []
+        image = self._picture(found.get("image"), unread)
+        prompt_image = self._picture(found.get("prompt_image"), unread)
+        if failure is not None and texts.get("text", "").strip() == "":
+            texts.pop("text", None)
+        if failure is None and image is None and "text" not in texts:
+            # A row of a start has nothing else; of others something is missing.
+            if unread:
+                self.account.unread.add(number)
+                raise BadCellError(unread[0])
             if number > 0 or not ("prompt" in texts or prompt_image):
-                self.account.reject(place, "there is neither a text nor a picture", shown)
-                return None
+                raise BadCellError("there is neither a text nor a picture")
+        for reason in unread:
+            self.account.reject(place, reason, shown, "picture")
         both = names.get("model")
         return Row(
-            place, number, texts.get("text"), image, texts.get("failure"),
+            place, number, texts.get("text"), image, failure,
             arm=names.get("arm"), trajectory=names.get("trajectory"),
             prompt_id=names.get("prompt_id"), prompt=texts.get("prompt"),
             prompt_image=prompt_image, twin=names.get("twin"),
@@ -221,10 +236,13 @@ class TableReader:
             editor=names.get("editor"), editor_seed=seeds.get("editor_seed"),
         )  # fmt: skip
 
-    def _picture(self, place: Place, cell: Any, shown: str) -> str | None:
+    def _picture(self, cell: Any, unread: list[str]) -> str | None:
+        """A picture's digest; why it cannot be read goes to the list."""
         if cell is None:
             return None
         try:
+            if isinstance(cell, BadCellError):
+                raise cell
             if isinstance(cell, Mapping):
                 # As the datasets library has it: the file itself, or where it is.
                 cell = cell.get("bytes") or cell.get("path")
@@ -234,41 +252,19 @@ class TableReader:
                 return self.pictures.from_path(cell.strip())
             raise BadCellError("the picture is neither a path nor the bytes of a file")
         except BadCellError as reason:
-            self.account.reject(place, str(reason), shown, "picture")
+            unread.append(str(reason))
             return None
+
+
+def _brief(cell: Any) -> str:
+    """The beginning of a cell, for a person."""
+    return type(cell).__name__ if isinstance(cell, bytes | Mapping | list) else str(cell)[:60]
 
 
 def table_files(source: Path) -> list[Path]:
     """The table, or the Parquet shards in a folder and its ``data`` folder."""
-    if source.is_file():
+    if not source.is_dir():
         return [source] if source.suffix.lower() in KINDS else []
     folders: Iterable[Path] = (source, source / "data")
-    return next((found for f in folders if (found := sorted(f.glob("*.parquet")))), [])
-
-
-def _keys(stream: IO[str]) -> list[str]:
-    """What the objects of the first lines have: not every one needs to have everything."""
-    keys: dict[str, None] = {}
-    for _ in range(KEY_LINES):
-        try:
-            cells = json.loads(stream.readline(MAX_LINE).lstrip("\ufeff"))
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(cells, dict):
-            keys.update(dict.fromkeys(list(cells)[:MAX_KEYS]))
-    return list(keys)[:MAX_KEYS]
-
-
-def _scalar(cell: Any, what: str) -> str:
-    if isinstance(cell, str):
-        return cell
-    if isinstance(cell, bool) or not isinstance(cell, int | float):
-        raise BadCellError(f"the {what} is neither a text nor a number: {type(cell).__name__}")
-    return str(cell)
-
-
-def _seed(cell: Any, what: str) -> int:
-    seed = whole_number(_scalar(cell, what), what)
-    if not -(2**63) <= seed < 2**63:
-        raise BadCellError(f"the {what} does not fit 64 bits: {seed}")
-    return seed
+    found = (sorted(p for p in f.glob("*.parquet") if p.is_file()) for f in folders)
+    return next(filter(None, found), [])
