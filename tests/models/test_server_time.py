@@ -258,7 +258,7 @@ def test_a_port_that_speaks_something_else_is_told() -> None:
             found, _ = listener.accept()
             with found:
                 found.sendall(b"SSH-2.0-OpenSSH_9.0\r\n")
-                found.recv(100)
+                found.recv(1000)
 
         threading.Thread(target=greet, daemon=True).start()
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"

@@ -129,17 +129,16 @@ class Web:
             Why it cannot be reached, and the fix; nothing where it can, be it busy or loading.
         """
         patience = httpx2.Timeout(None, connect=SOON)
+        address = f"{base}models"
         try:
             async with (
                 asyncio.timeout(SOON + 0.5),
-                self._http.stream("GET", f"{base}models", timeout=patience),
+                self._http.stream("GET", address, timeout=patience),
             ):
                 return ""
         except TimeoutError:
             return ""  # It has taken up the connection.
         except httpx2.RemoteProtocolError as error:
-            if "disconnected" in str(error):
-                return ""
             return f"what listens there does not speak HTTP ({error}): mend the port in base_url"
         except httpx2.ConnectTimeout:
             return (
