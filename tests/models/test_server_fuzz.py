@@ -153,7 +153,7 @@ def answer(body: dict[str, Any], name: str) -> dict[str, Any]:
 def study(server: Scripted, prompts: int) -> Any:
     known = {
         "backend": "openai", "path": "m", "base_url": server.url, "seeded": True, "retries": 3,
-        "backoff": 0.001, "timeout": 0.6, "concurrency": 16,
+        "backoff": 0.001, "timeout": 4.0 if LONG else 2.0, "concurrency": 16,
     }  # fmt: skip
     return load_study(
         {
@@ -184,7 +184,7 @@ def test_no_fault_loses_doubles_or_changes_a_step(tmp_path: Path, record_propert
     with script(quiet) as server:
         driftloop.run(study(server, prompts), tmp_path / "quiet", progress=False).close()
     expected = steps(tmp_path / "quiet")
-    faults = 0
+    faults, kinds = 0, set[str]()
     for seed in range(50):
         faulty = Faulty(seed, 0)
         folder = tmp_path / str(seed)
@@ -205,7 +205,9 @@ def test_no_fault_loses_doubles_or_changes_a_step(tmp_path: Path, record_propert
         found = steps(folder)
         assert all(len(rows) == 1 and rows == expected[name] for name, rows in found.items())
         faults += faulty.counts.total()
+        kinds |= set(faulty.counts)
         if faults >= FAULTS:
             break
     record_property("faults", faults)
     assert faults >= FAULTS
+    assert len(kinds) > 10

@@ -22,7 +22,7 @@ SHOWN = 2000
 LONGEST_CAPTION = 20_000
 """Characters of a caption that are kept."""
 LONGEST_WRITTEN = 2**20
-"""Characters of an answer that are looked through, reasoning included."""
+"""Characters that an answer may have, reasoning included."""
 MOST_TOKENS = 2**31
 UNFINISHED = {"length", "max_tokens", "model_length", "abort", "insufficient_system_resource"}
 FILTERED = {"content_filter", "safety", "recitation", "prohibited_content", "blocklist", "spii"}
@@ -142,7 +142,9 @@ def _caption(
     parts: _Parts, data: Any, ending: str, words: int | None, maximum: int | None
 ) -> Output:
     written = _joined(parts.texts)
-    said = split_answer(written[:LONGEST_WRITTEN])
+    if len(written) > LONGEST_WRITTEN:
+        raise RefusedError(f"an answer of {len(written)} characters, which is no caption")
+    said = split_answer(written)
     # Servers give the same thoughts under two names.
     reasoning = said.reasoning + max((len(text.strip()) for text in parts.thoughts), default=0)
     tokens = _tokens(data, "completion_tokens")

@@ -73,10 +73,10 @@ def inside(data: Any) -> Trouble | None:
         return next((found for item in data[:3] if (found := inside(item))), None)
     if not isinstance(data, dict):
         return None
-    told = next((data[name] for name in ("error", "errors") if data.get(name)), None)
+    told = data.get("error") or None
     if told is None and _has_answer(data):
         return None
-    if told is None and not any(data.get(name) for name in ("message", "detail", "msg")):
+    if told is None and not any(data.get(name) for name in ("errors", "message", "detail", "msg")):
         return None
     described = _describe(data if told is None else {"error": told})
     if described is None:
