@@ -63,7 +63,8 @@ def print_plan(found: Plan) -> None:
         out.print(f"{models}: {server.address} gets {key}", soft_wrap=True)
         if server.trouble:
             err.print(
-                Text.assemble(("cannot be asked", "red"), f" {server.trouble}"), soft_wrap=True
+                Text.assemble(("cannot be asked", "red"), f" {models}: {server.trouble}"),
+                soft_wrap=True,
             )
     if found.seconds is None:
         slow = dict.fromkeys(row.model for row in found.rows if row.seconds is None)
