@@ -233,6 +233,7 @@ def test_what_is_no_picture_fails_at_once_and_is_told(
     server.answer = lambda *_: answer
     outcome = server.ask("generator")
     assert isinstance(outcome, Failure)
+    assert outcome.reason.startswith("http://")
     assert reason in outcome.reason
     assert len(server.requests) == 1
 

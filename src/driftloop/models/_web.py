@@ -203,7 +203,7 @@ async def check_place(address: str, base: str) -> None:
     except ValueError as error:
         raise RefusedError(f"a picture's address that is none: {error}") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise RefusedError("a picture's address that is not http")
+        raise RefusedError("a picture's address that is not http", address[:200])
     if parts.hostname == own.hostname:
         return
     theirs = await _addresses(parts.hostname, port)

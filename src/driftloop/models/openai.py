@@ -251,7 +251,7 @@ class ServerPlayer:
             address = _server.join(settings.base_url, found.data)
             data = await self.patience.ask(
                 lambda: self.web.fetch(address, settings.base_url, LARGEST_PICTURE),
-                _server.Asked(address), stop,
+                _server.Asked(address if address.startswith("http") else settings.base_url), stop,
             )  # fmt: skip
             if isinstance(data, Failure):
                 return data
