@@ -60,6 +60,15 @@ def print_plan(found: Plan) -> None:
             f"not checked, since the hub cannot be reached: {', '.join(found.unchecked)}",
             soft_wrap=True,
         )
+    for server in found.servers:
+        models = ", ".join(server.models)
+        key = f"the key in {server.key}" if server.key else "no key"
+        out.print(f"{models}: {server.address} gets {key}", soft_wrap=True)
+        if server.trouble:
+            err.print(
+                Text.assemble(("cannot be asked", "red"), f" {models}: {server.trouble}"),
+                soft_wrap=True,
+            )
     if found.seconds is None:
         slow = dict.fromkeys(row.model for row in found.rows if row.seconds is None)
         out.print(

@@ -214,6 +214,8 @@ class Failure:
     reason: str
     """Lone surrogates become question marks, here and in ``trace``."""
     trace: str = ""
+    stopped: bool = False
+    """The run was stopped before there was an answer: no row, and played by the next run."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reason", whole_text(self.reason))

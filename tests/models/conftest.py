@@ -18,4 +18,5 @@ from openai_server import Server, serve
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("SERVER_KEY", KEY)
     with serve(draw, describe, KEY) as found:
+        monkeypatch.setenv("DRIFTLOOP_KEYS", f"SERVER_KEY={found.url}")
         yield found

@@ -26,7 +26,10 @@ from PIL import Image
 Draw = Callable[[str, int], Image.Image]
 Describe = Callable[[Image.Image, str, int], str]
 
-FAULTS = ("429", "500", "503", "time-out", "cut", "half JSON", "garbage", "empty", "reset", "torn")
+FAULTS = ("429", "500", "503", "time-out", "cut", "half JSON", "garbage", "reset")
+"""After which another try may help."""
+FINAL = ("empty", "torn")
+"""Whole answers that are none: the same request would get the same one again."""
 
 
 @dataclass
@@ -112,6 +115,9 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
+        if self.path == "/v1/models":
+            self._send(200, b'{"object": "list", "data": []}')
+            return
         self.state.file_headers.append(dict(self.headers))
         name = self.path.removeprefix("/files/")
         self._send(200, self.state.files[name], "image/png")

@@ -45,7 +45,7 @@ def test_requests_and_answers_have_the_published_shape(server: Server) -> None:
     assert (images, chat) == ("/v1/images/generations", "/v1/chat/completions")
     known = image_generate_params.ImageGenerateParamsNonStreaming.__annotations__
     base = image_generate_params.ImageGenerateParamsBase.__annotations__
-    assert drawn == {"model": "painter", "prompt": "a ship", "n": 1, "size": "8x8"}
+    assert drawn == {"model": "painter", "prompt": "a ship", "size": "8x8"}
     assert drawn.keys() <= {*known, *base}
     known = completion_create_params.CompletionCreateParamsBase.__annotations__
     assert described.keys() <= {*known}

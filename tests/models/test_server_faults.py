@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from openai_models import KEY, LONG, describe, draw, load, played, study
-from openai_server import FAULTS, Faults, Server, serve
+from openai_server import FAULTS, FINAL, Faults, Server, serve
 
 pytest.importorskip("openai")
 
@@ -22,7 +22,7 @@ from driftloop.store import open_run
 @pytest.mark.parametrize("kind", [*FAULTS, "unreachable"])
 @pytest.mark.parametrize("role", ["generator", "captioner"])
 def test_every_fault_is_asked_again_and_told_when_it_stays(
-    server: Server, role: str, kind: str
+    server: Server, role: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = "a ship" if role == "generator" else draw("a ship", 1)
     wait = {"timeout": 0.5} if kind == "time-out" else {}
@@ -32,11 +32,23 @@ def test_every_fault_is_asked_again_and_told_when_it_stays(
         assert load(server, role, **wait).play([item], [7]) == expected
         assert server.faults.counts == {kind: 2}
         server.faults = Faults(share=1, kinds=(kind,), delay=1.0)
+    monkeypatch.setenv("DRIFTLOOP_KEYS", f"SERVER_KEY={server.url} SERVER_KEY=http://127.0.0.1:9")
     changes = {"base_url": "http://127.0.0.1:9/v1"} if kind == "unreachable" else {}
     (failed,) = load(server, role, retries=1, **wait, **changes).play([item], [7])
     assert isinstance(failed, Failure)
     assert "(asked 2 times)" in failed.reason
     assert KEY not in failed.reason
+
+
+@pytest.mark.parametrize("kind", FINAL)
+@pytest.mark.parametrize("role", ["generator", "captioner"])
+def test_a_whole_answer_that_is_none_fails_at_once(server: Server, role: str, kind: str) -> None:
+    item = "a ship" if role == "generator" else draw("a ship", 1)
+    server.faults = Faults(share=1, kinds=(kind,))
+    (failed,) = load(server, role).play([item], [7])
+    assert isinstance(failed, Failure)
+    assert failed.reason.startswith(server.url)
+    assert len(server.requests) == 1
 
 
 def test_what_is_refused_is_not_asked_again(server: Server) -> None:
@@ -55,6 +67,7 @@ def quiet_run(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("quiet") / "run"
     with pytest.MonkeyPatch.context() as patch, serve(draw, describe, KEY) as server:
         patch.setenv("SERVER_KEY", KEY)
+        patch.setenv("DRIFTLOOP_KEYS", f"SERVER_KEY={server.url}")
         driftloop.run(study(server), folder, progress=False).close()
     return played(folder)
 

@@ -4,6 +4,7 @@ A backend is found by its name in the entry-point group ``driftloop.backends``, 
 package can add one; its library is imported when a model is loaded, not before.
 
 * :class:`Backend` checks a model's settings and loads it.
+* :class:`Contact` is what is known of a model's server before it is asked anything.
 * :class:`Player` is a loaded model: inputs and seeds in, one outcome each out.
 * :func:`get_backend`, :func:`backend_names`, :func:`guess_backend` find backends.
 * :func:`check_invariance` tells whether a player's outputs depend on the batch's company;
@@ -22,7 +23,7 @@ from ._devices import OnDevices, make_stream, on_stream
 from ._memory import recall, remember
 from ._overlong import Around, Fitted, Refusing
 from ._probe import SIZES, free_memory, is_out_of_memory, probe_batch_size, time_batch
-from ._protocols import Backend, Located, Player, Settings, TextReader, Weights
+from ._protocols import Backend, Contact, Located, Player, Settings, TextReader, Weights
 from ._registry import backend_names, get_backend, guess_backend
 from ._selftest import Invariance, check_invariance, difference, seeds_to_test
 
@@ -30,6 +31,7 @@ __all__ = [
     "SIZES",
     "Around",
     "Backend",
+    "Contact",
     "Fitted",
     "Invariance",
     "Located",

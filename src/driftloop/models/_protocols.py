@@ -59,6 +59,16 @@ class Located(NamedTuple):
     """Bytes of weights on disk."""
 
 
+class Contact(NamedTuple):
+    """What is known of a model's server before the model is asked anything."""
+
+    address: str
+    key: str
+    """The environment variable whose key goes there; empty where none does."""
+    trouble: str
+    """Why it cannot be asked, and the fix; empty where it can."""
+
+
 class TextReader(Protocol):
     """What a generator takes of a text, told without drawing; safe to ask from any thread."""
 
@@ -104,8 +114,10 @@ class Player(Protocol):
     when it plays and others may move out when it does not; ``test_size``, the inputs that a
     self-test takes where each of them costs money; ``test_seeds``, the seeds that it can be tested
     with where it cannot answer any other; ``facts()``, what a session has learnt about it for the
-    next plan; a generator a ``reader``, a :class:`TextReader` (or None); a captioner
-    ``within(words)``, the same one told to keep to a number of words.
+    next plan; ``stop()``, asked from another thread, after which what it plays ends soon: what is
+    not answered by then is a failure that says so (``stopped``), and is played later; a generator a
+    ``reader``, a :class:`TextReader` (or None); a captioner ``within(words)``, the same one told to
+    keep to a number of words.
     """
 
     @property
@@ -151,7 +163,8 @@ class Player(Protocol):
 class Backend(Protocol):
     """Checks and loads the models of one library.
 
-    Where its generators tell what they take of a text, it has ``tells_reading = True``.
+    Where its generators tell what they take of a text, it has ``tells_reading = True``. Where its
+    models are on a server, it has ``contact(settings)``, a :class:`Contact`.
     """
 
     settings: type[Settings]

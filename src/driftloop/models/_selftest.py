@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import cycle, islice
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -39,12 +39,9 @@ def check_invariance(player: Player) -> Invariance:
     size = min(player.batch_size, getattr(player, "test_size", player.batch_size))
     inputs = player.samples(size)
     seeds = seeds_to_test(player, size, first=1000)
-    together = player.play(inputs, seeds)
-    reversed_ = player.play(inputs[::-1], seeds[::-1])[::-1]
-    alone = player.play(inputs[-1:], seeds[-1:])
-    failed = [o for o in (*together, *reversed_, *alone) if isinstance(o, Failure)]
-    if failed:
-        raise RuntimeError(failed[0].reason)
+    together = _played(player, inputs, seeds)
+    reversed_ = _played(player, inputs[::-1], seeds[::-1])[::-1]
+    alone = _played(player, inputs[-1:], seeds[-1:])
     pairs = [*zip(together, reversed_, strict=True), (together[-1], alone[0])]
     differences = [difference(a, b) for a, b in pairs]
     largest = max(differences)
@@ -54,6 +51,15 @@ def check_invariance(player: Player) -> Invariance:
     pictures = not isinstance(_content(together[0]), str)
     verdict: Literal["within", "no"] = "within" if pictures and largest < WITHIN_LEVELS else "no"
     return Invariance(verdict, different, len(pairs), largest)
+
+
+def _played(player: Player, inputs: Sequence[Any], seeds: Sequence[int]) -> list[Output | Failure]:
+    """Answers, or the first that failed as an error: whoever fails once is not asked for more."""
+    outcomes = player.play(inputs, seeds)
+    failed = next((outcome for outcome in outcomes if isinstance(outcome, Failure)), None)
+    if failed is not None:
+        raise RuntimeError(failed.reason)
+    return outcomes
 
 
 def seeds_to_test(player: Player, count: int, *, first: int = 0) -> list[int]:

@@ -14,6 +14,7 @@ from ._telling import DEFAULT_TOLD
 OFFICIAL = "https://api.openai.com/v1/"
 HERE = {"localhost", "127.0.0.1", "::1"}
 """Where a server costs nothing unless the study says so."""
+OURS = {"model", "prompt", "messages"}
 FOR_GENERATORS = {"width", "height", "response_format", "price_call"}
 FOR_CAPTIONERS = {
     "instruction", "words", "temperature", "top_p", "max_tokens", "price_1k_input",
@@ -43,13 +44,14 @@ class OpenAISettings(Settings):
     base_url: str = OFFICIAL
     """The server's address, e.g. ``http://localhost:8000/v1``."""
     api_key_env: str = "OPENAI_API_KEY"
-    """The environment variable that holds the key. The key itself is kept nowhere."""
+    """The environment variable that holds the key. The key itself is kept nowhere, and goes only to
+    an address that it belongs to, see ``docs/design.md``, "Keys"."""
     concurrency: Annotated[int, Field(ge=1, le=512)] = 8
     """Requests that are out at the same time."""
     timeout: Annotated[float, Field(gt=0, le=3600)] = 120.0
-    """Seconds to wait for an answer."""
+    """Seconds for a whole answer, from the first byte that is sent to the last that comes."""
     retries: Annotated[int, Field(ge=0, le=50)] = 8
-    """Times to ask again after a time-out, a cut connection, 429, 5xx or an answer that is none."""
+    """Times to ask again after a time-out, a cut connection, 429, 5xx or half an answer."""
     backoff: Annotated[float, Field(ge=0, le=60)] = 0.5
     """Seconds before asking again, doubled each time up to 30."""
     gives_up: Annotated[int, Field(ge=1, le=1_000_000)] = 16
@@ -103,6 +105,12 @@ class OpenAISettings(Settings):
             raise ValueError(f"a {self.role} has no {', '.join(wrong)}")
         if (self.width is None) != (self.height is None):
             raise ValueError("width and height go together")
+        if wrong := sorted(OURS & self.extra.keys()):
+            raise ValueError(
+                f"extra must not have {', '.join(wrong)}, which the client says itself"
+            )
+        if self.extra.get("stream") or self.extra.get("n", 1) != 1:
+            raise ValueError("extra: one answer is read, whole: leave out stream, and n")
         if "{words}" in self.instruction and self.words is None:
             raise ValueError("the instruction says {words}, but no word budget 'words' is set")
         return self

@@ -1,4 +1,4 @@
-"""Generators and captioners on a server that speaks OpenAI's API, by the official client.
+"""Generators and captioners on a server that speaks OpenAI's API, as it is published.
 
 A picture is asked of the images endpoint, a caption of chat completions with the picture beside the
 instruction. vLLM, SGLang, llama.cpp, Ollama, LocalAI and many others offer the one or the other.
@@ -6,25 +6,36 @@ instruction. vLLM, SGLang, llama.cpp, Ollama, LocalAI and many others offer the 
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import io
+import json
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from PIL import Image
 
 from ..errors import ModelError, ServerError
 from ..steps import Failure, Output, Role
-from . import _samples, _server, _torch
-from ._budget import caption
-from ._protocols import Located, Player
+from . import _answers, _keys, _samples, _server, _torch
+from ._protocols import Contact, Located, Player
 from ._server_settings import OFFICIAL, OpenAISettings
 from ._telling import within_words
 
+if TYPE_CHECKING:
+    from ._web import Web
+
+T = TypeVar("T")
+
 SEED_BITS = 31
 """Servers disagree about the largest seed; all take a positive 32-bit integer."""
+LARGEST_PICTURE = 256 * 2**20
+"""Bytes of an answer with a picture, or of a picture that is fetched by its address."""
+LARGEST_TEXT = 16 * 2**20
+"""Bytes of an answer with a caption."""
 
 
 class OpenAIBackend:
@@ -44,34 +55,66 @@ class OpenAIBackend:
         """Name the model by server and name; whether it is there shows when it is asked."""
         return Located(None, f"server:{settings.base_url}{settings.path}", 0)
 
+    def contact(self, settings: OpenAISettings) -> Contact:
+        """Connect to the server, without a key and without asking the model; within 5 seconds."""
+        web = _import_web()
+        try:
+            key, trouble = _key(settings).variable, ""
+        except ModelError as error:
+            key, trouble = "", str(error)
+        trouble = trouble or web.run(_web(settings).reach(settings.base_url))
+        return Contact(settings.base_url, key, trouble)
+
     def load(self, settings: OpenAISettings, located: Located) -> Player:
-        """Make a client; nothing is asked yet.
+        """Get ready to ask; nothing is asked yet.
 
         Raises:
-            ModelError: The client is not installed, or the key is not in the environment.
+            ModelError: The HTTP library is not installed, or the key is not in the environment or
+                may not go to the server.
         """
-        try:
-            import openai
-        except ImportError as error:
-            raise ModelError("openai is not installed: pip install 'driftloop[openai]'") from error
-        key = os.environ.get(settings.api_key_env, "")
-        named = "api_key_env" in settings.model_fields_set
-        if not key and (named or settings.base_url == OFFICIAL):
-            raise _server.missing_key(settings.api_key_env)
-        client = openai.OpenAI(
-            api_key=key or "none", base_url=settings.base_url, timeout=settings.timeout,
-            max_retries=0,
-        )  # fmt: skip
+        key = _key(settings)
         # All that play on a server notice together that it is gone; who loads anew asks anew.
         silence = _torch.load_once(("silence", settings.base_url), _server.Silence)
         silence.ends()
         return ServerPlayer(
-            client=client,
-            patience=_server.Patience(settings.retries, settings.backoff, key, silence),
+            web=_web(settings),
+            headers=_headers(settings, key.value),
+            patience=_server.Patience(
+                settings.timeout, settings.retries, settings.backoff, key.value, silence
+            ),
             settings=settings,
             batch_size=settings.batch_size or settings.concurrency,
             located=located,
         )
+
+
+def _import_web() -> Any:
+    try:
+        from . import _web
+    except ImportError as error:
+        raise ModelError("httpx2 is not installed: pip install 'driftloop[openai]'") from error
+    return _web
+
+
+def _web(settings: OpenAISettings) -> Web:
+    web: Web = _torch.load_once(("web", settings.base_url), _import_web().Web)
+    return web
+
+
+def _key(settings: OpenAISettings) -> _keys.Key:
+    named = "api_key_env" in settings.model_fields_set
+    return _keys.key_for(settings.api_key_env, settings.base_url, named=named)
+
+
+def _headers(settings: OpenAISettings, key: str) -> dict[str, str]:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    if settings.base_url == OFFICIAL:
+        # Whom OpenAI bills, where an account has several to choose from.
+        for name in ("Organization", "Project"):
+            variable = {"Organization": "OPENAI_ORG_ID", "Project": "OPENAI_PROJECT_ID"}[name]
+            if chosen := os.environ.get(variable, "").strip():
+                headers[f"OpenAI-{name}"] = chosen
+    return headers
 
 
 @dataclass
@@ -94,12 +137,15 @@ class _Usage:
 class ServerPlayer:
     """A model on a server as a player."""
 
-    client: Any = field(repr=False)
+    web: Web = field(repr=False, compare=False)
+    headers: dict[str, str] = field(repr=False)
     patience: _server.Patience = field(repr=False)
     settings: OpenAISettings
     batch_size: int
     located: Located
     usage: _Usage = field(default_factory=_Usage, repr=False, compare=False)
+    playing: set[asyncio.Event] = field(default_factory=set, repr=False, compare=False)
+    """Those of micro-batches in play, to be set where they are to end."""
     test_size: int = 2
     """Inputs in the self-test, each of which may cost money."""
 
@@ -138,14 +184,12 @@ class ServerPlayer:
             )
         if not 0 < len(inputs) <= self.batch_size:
             raise ValueError(f"{len(inputs)} inputs for a micro-batch of {self.batch_size}")
-        one: Callable[[Any, int], Output]
-        one = self._draw if self.role is Role.GENERATOR else self._describe
-        with ThreadPoolExecutor(self.settings.concurrency) as pool:
-            jobs = [
-                pool.submit(self.patience.ask, lambda item=item, seed=seed: one(item, seed))
-                for item, seed in zip(inputs, seeds, strict=True)
-            ]
-            return [job.result() for job in jobs]
+        return list(_import_web().run(self._answer_all(inputs, seeds)))
+
+    def stop(self) -> None:
+        """Ask nothing more of what is in play, and nothing again; what is on its way may come."""
+        for stop in list(self.playing):
+            _import_web().loop().call_soon_threadsafe(stop.set)
 
     def within(self, words: int) -> ServerPlayer:
         """The same captioner told to keep to a number of words."""
@@ -160,57 +204,100 @@ class ServerPlayer:
         """What a captioner is told."""
         return self.settings.instruction.replace("{words}", str(self.settings.words))
 
-    def _draw(self, text: str, seed: int) -> Output:
+    async def _answer_all(
+        self, inputs: Sequence[Any], seeds: Sequence[int]
+    ) -> list[Output | Failure]:
+        gate, stop = asyncio.Semaphore(self.settings.concurrency), asyncio.Event()
+        self.playing.add(stop)
+        try:
+            return await asyncio.gather(
+                *(
+                    self._answer(item, seed, gate, stop)
+                    for item, seed in zip(inputs, seeds, strict=True)
+                )
+            )
+        finally:
+            self.playing.discard(stop)
+
+    async def _answer(
+        self, item: Any, seed: int, gate: asyncio.Semaphore, stop: asyncio.Event
+    ) -> Output | Failure:
+        """Whatever goes wrong with one is its own failure."""
+        one = self._draw if self.role is Role.GENERATOR else self._describe
+        async with gate:
+            if stop.is_set():
+                return Failure("stopped before it was asked", stopped=True)
+            try:
+                return await one(item, seed, stop)
+            except Exception as error:
+                return self.patience.failure(error, _server.Asked(self.settings.base_url))
+
+    async def _draw(self, text: str, seed: int, stop: asyncio.Event) -> Output | Failure:
         settings = self.settings
         size = {"size": f"{settings.width}x{settings.height}"} if settings.width else {}
         form = {"response_format": settings.response_format} if settings.response_format else {}
-        found = self.client.images.generate(
-            model=settings.path, prompt=text, n=1, **size, **form,
-            extra_body=self._extra(seed, bool(settings.seeded)),
+        body = {
+            "model": settings.path, "prompt": text, **size, **form,
+            **self._extra(seed, bool(settings.seeded)),
+        }  # fmt: skip
+        found = await self._ask(
+            "images/generations", body, LARGEST_PICTURE, stop,
+            lambda data: _answers.read_picture_of(data, text),
         )  # fmt: skip
-        answer = _first(_server.plain(found), "data")
-        if answer.get("b64_json"):
-            picture = _server.decode_picture(str(answer["b64_json"]))
-        elif answer.get("url"):
-            url = str(answer["url"])
-            picture = _server.fetch_picture(url, settings.base_url, settings.timeout)
+        if isinstance(found, Failure):
+            return found
+        if found.is_address:
+            # Asked again by itself: the picture is drawn, and paid for.
+            address = _server.join(settings.base_url, found.data)
+            data = await self.patience.ask(
+                lambda: self.web.fetch(address, settings.base_url, LARGEST_PICTURE),
+                _server.Asked(address if address.startswith("http") else settings.base_url), stop,
+            )  # fmt: skip
+            if isinstance(data, Failure):
+                return data
         else:
-            raise _server.GarbageError("an answer without a picture")
-        odd = {
-            "flat": _samples.is_flat(picture),
-            "empty prompt": not text.strip(),
-            "rewritten prompt": answer.get("revised_prompt") not in {None, "", text},
-        }
-        return Output(picture, flags=tuple(flag for flag, is_so in odd.items() if is_so))
+            data = _answers.decode_base64(found.data)
+        picture = await asyncio.to_thread(_server.open_picture, data)
+        odd = {"flat": _samples.is_flat(picture), "empty prompt": not text.strip()}
+        flags = tuple(flag for flag, is_so in odd.items() if is_so)
+        return Output(picture, flags=(*flags, *found.flags))
 
-    def _describe(self, picture: Image.Image, seed: int) -> Output:
+    async def _describe(
+        self, picture: Image.Image, seed: int, stop: asyncio.Event
+    ) -> Output | Failure:
         settings = self.settings
         chosen = settings.model_dump(include={"temperature", "top_p", "max_tokens"})
         content = [
-            {"type": "image_url", "image_url": {"url": _server.png(picture)}},
+            {"type": "image_url", "image_url": {"url": await asyncio.to_thread(_png, picture)}},
             {"type": "text", "text": self.instruction},
         ]
-        found = self.client.chat.completions.create(
-            model=settings.path,
-            messages=[{"role": "user", "content": content}],
-            extra_body=self._extra(seed, settings.seeded is not False),
+        body = {
+            "model": settings.path,
+            "messages": [{"role": "user", "content": content}],
             **{name: value for name, value in chosen.items() if value is not None},
-        )
-        data = _server.plain(found)
-        answer = _first(data, "choices")
-        message = answer.get("message")
-        text = message.get("content") if isinstance(message, dict) else None
-        ending = answer.get("finish_reason")
-        if not isinstance(text, str) and ending != "content_filter":
-            raise _server.GarbageError("an answer without a text")
-        read, written = (_tokens(data, name) for name in ("prompt_tokens", "completion_tokens"))
-        self.usage.add(read or 0, written or 0)
-        output = caption(
-            text or "", settings.words, tokens=written, finished=ending not in {"length"}
-        )
-        if ending == "content_filter":
-            output = replace(output, flags=(*output.flags, "filtered"))
-        return output
+            **self._extra(seed, settings.seeded is not False),
+        }
+
+        def read(data: Any) -> Output:
+            self.usage.add(*_answers.tokens_of(data))
+            return _answers.read_caption(data, settings.words, settings.max_tokens)
+
+        return await self._ask("chat/completions", body, LARGEST_TEXT, stop, read)
+
+    async def _ask(
+        self, path: str, body: dict[str, Any], largest: int, stop: asyncio.Event,
+        read: Callable[[Any], T],
+    ) -> T | Failure:  # fmt: skip
+        address = self.settings.base_url + path
+        asked = _server.Asked(address, body.keys(), self.settings.extra.keys())
+        # Lone surrogates of a prompt have no UTF-8, and JSON has a form for them.
+        sent = json.dumps(body).encode()
+
+        async def call() -> T:
+            found = await self.web.post(address, sent, self.headers, largest)
+            return read(_answers.read_json(found))
+
+        return await self.patience.ask(call, asked, stop)
 
     def _extra(self, seed: int, seeded: bool) -> dict[str, Any]:
         told = {"seed": seed % 2**SEED_BITS} if seeded else {}
@@ -234,17 +321,11 @@ class ServerPlayer:
         return _samples.prompts(count) if draws else _samples.pictures(count)
 
 
-def _first(data: dict[str, Any], name: str) -> dict[str, Any]:
-    found = data.get(name)
-    if not isinstance(found, list) or not found or not isinstance(found[0], dict):
-        raise _server.GarbageError(f"an answer without {name}")
-    return found[0]
-
-
-def _tokens(data: dict[str, Any], name: str) -> int | None:
-    usage = data.get("usage")
-    count = usage.get(name) if isinstance(usage, dict) else None
-    return count if isinstance(count, int) else None
+def _png(picture: Image.Image) -> str:
+    """A picture as a ``data:`` address, lossless."""
+    file = io.BytesIO()
+    picture.save(file, "PNG", compress_level=1)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
 backend = OpenAIBackend()

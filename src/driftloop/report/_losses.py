@@ -15,10 +15,17 @@ MEANINGS = {
     "empty prompt": "the generator was given an empty text",
     "flat": "the picture is of one colour",
     "nan": "the model computed NaN",
-    "filtered": "a safety filter replaced the picture",
+    "filtered": "a safety filter replaced the picture, or cut the caption",
     "unfinished": "the caption ended at the token limit, in mid-sentence",
     "over budget": "the caption was cut back to its word budget",
     "shortened": "the caption was cut back to what the next generator reads",
+    "reasoning": "the model's reasoning was taken out, so that only its answer is the caption",
+    "special tokens": "special tokens were taken off the ends of the caption",
+    "code fence": "the fence around the whole caption was taken off",
+    "too long": "the caption was cut to the most that is kept of one",
+    "parts left out": "the answer had parts that are no text",
+    "pictures left out": "the server gave more pictures than one",
+    "rewritten prompt": "the server drew another text than it was given",
     "half character": "the caption held half a character, which became a question mark",
 }
 """What a flag means, for those that the shipped backends set."""
@@ -59,7 +66,8 @@ def count_losses(material: Material, drifts: Sequence[Drift]) -> list[Loss]:
                 examples.setdefault((model, who), reading.cut_text)
         if text:
             over.setdefault(model, text)
-        flags.update((model, mark) for mark in marks)
+        # Behind a colon it says how much.
+        flags.update((model, mark.partition(":")[0]) for mark in marks)
     losses = []
     for (model, who), count in sorted(times.items()):
         what = f"text its {who} had no room to read" if who else "text it had no room to read"

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from ..errors import ModelError, StudyError, UnreachableError
 from ..models import Backend, Located, Settings, backend_names, get_backend
 from ..steps import Kind, Network, Place, Role
+from ..store import Run
 from ..study import PlayedArm, Study, explain
 
 _A: dict[Kind, str] = {"text": "a text", "image": "a picture"}
@@ -162,6 +163,18 @@ def _check_kinds(
                 f"{first.model}, which takes {_A[first.role.reads]}, but the prompt '{prompt.id}' "
                 f'is {_A[given]}; let {fix} open it: opening = ["..."]'
             )
+
+
+def steps_done(casting: Casting, run: Run) -> int:
+    """How many of the study's steps a run holds, which may have other arms, twins and rounds."""
+    study = casting.study
+    prompts = {prompt.id for prompt in study.prompts}
+    lengths = {arm: network.steps(study.rounds) for arm, network in casting.networks.items()}
+    return sum(
+        min(count, lengths.get(name.arm, 0))
+        for name, count in run.lengths().items()
+        if name.prompt in prompts and name.twin < study.twins
+    )
 
 
 def study_schema() -> dict[str, Any]:

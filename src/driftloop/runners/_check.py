@@ -10,7 +10,7 @@ import psutil
 from PIL import Image
 from pydantic import ValidationError
 
-from ..errors import ModelError
+from ..errors import ModelError, ServerError
 from ..models import (
     SIZES,
     Invariance,
@@ -28,6 +28,7 @@ from ..models import probe_batch_size as probe
 from ..steps import Output, Role
 from ..study import explain
 from ._environment import device_name
+from ._servers import contact
 
 
 class ModelCheck(NamedTuple):
@@ -73,6 +74,9 @@ def check_model(path: str, *, backend: str | None = None, **settings: Any) -> Mo
     except ValidationError as error:
         raise ModelError(explain(error, path, player_backend.settings)) from error
     located = player_backend.locate(checked)
+    there = contact(player_backend, checked)
+    if there is not None and there.trouble:
+        raise ServerError(f"{path}: {there.address}: {there.trouble}")
     before, started = _memory(), time.perf_counter()
     player = player_backend.load(checked.replicas()[0], located)
     load_seconds = time.perf_counter() - started

@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Literal, NamedTuple, get_args
 
@@ -27,6 +27,10 @@ has a device of its own (``devices``); all, also those that share a device (``mo
 ready for it before another is moved in."""
 
 
+LISTENS = 0.2
+"""Seconds after which a stop is heard."""
+
+
 def drive(
     session: Session,
     *,
@@ -39,7 +43,9 @@ def drive(
     Args:
         session: Of which nothing is out.
         overlap: Who plays at the same time. It decides the time that a run takes, and nothing else.
-        stop: Asked before more is handed out; what is in play is still put on disk.
+        stop: Asked several times a second, from the thread that drives: once it says so, nothing
+            more is handed out, what is on its way is still put on disk, and players that can be
+            stopped wait for nothing else.
         after_each: Called after each micro-batch that is on disk.
 
     Raises:
@@ -50,12 +56,13 @@ def drive(
     check_overlap(overlap)
     session.turns.everywhere |= overlap == "turns"
     broken: BaseException | None = None
-    with _Crew(session, overlap) as crew:
+    with _Crew(session, overlap, stop) as crew:
         if not stop():
             crew.hand_out()
         for batch, outcomes in crew.results():
             if isinstance(outcomes, BaseException):
                 broken = broken or outcomes
+                crew.ending = True
                 continue
             heard = session.hear(batch, outcomes)
             goes_on = broken is None and not stop()
@@ -98,8 +105,11 @@ class _Worker:
 
 
 class _Crew:
-    def __init__(self, session: Session, overlap: Overlap) -> None:
+    def __init__(self, session: Session, overlap: Overlap, stop: Callable[[], bool]) -> None:
         self._session = session
+        self._stop = stop
+        self.ending = False
+        """Whether nothing more is handed out, for another reason than a stop."""
         self._done: SimpleQueue[tuple[_Worker, _Result]] = SimpleQueue()
         self._again: list[tuple[_Worker, Batch]] = []
         """Where memory ran out: to be played alone on the device."""
@@ -142,7 +152,7 @@ class _Crew:
     def results(self) -> Iterator[_Result]:
         """What came of each micro-batch, as it comes, until none is in play."""
         while any(worker.batch for worker in self._workers):
-            worker, result = self._done.get()
+            worker, result = self._next_done()
             again = _says_no_memory(result.outcomes) and self._can_have_more(worker)
             worker.batch, worker.alone = None, False
             if again:
@@ -152,6 +162,18 @@ class _Crew:
             self._play_again()
             if not again:
                 yield result
+
+    def _next_done(self) -> tuple[_Worker, _Result]:
+        while True:
+            if self.ending or self._stop():
+                for worker in self._workers:
+                    # Again each time: one may have begun to play only now.
+                    if worker.batch and (stop := getattr(worker.player, "stop", None)):
+                        stop()
+            try:
+                return self._done.get(timeout=LISTENS)
+            except Empty:
+                continue
 
     def _can_have_more(self, worker: _Worker) -> bool:
         """Whether there is memory for a player that had too little, when it plays alone."""

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from ..models import recall
 from ..steps import Role
-from ..store import Run, is_run, open_run
+from ..store import is_run, open_run
 from ..study import Study, load_study
-from ._casting import UNREACHABLE, Casting, SeatSpec, cast_study
+from ._casting import UNREACHABLE, SeatSpec, cast_study, steps_done
 from ._published import Published, published_for
+from ._servers import ServerRow, ask_servers
 
 BYTES_A_PIXEL = 1.5
 """Lossless pictures of photographic content; flat ones take a third of it."""
@@ -76,6 +77,8 @@ class Plan:
     """Pictures and rows; None where the size of the pictures is not known."""
     unchecked: tuple[str, ...] = ()
     """Models that are not on this machine while the hub cannot be asked for them."""
+    servers: tuple[ServerRow, ...] = ()
+    """Servers that models are on: which key goes there, and whether they can be reached."""
 
     @property
     def left(self) -> float:
@@ -126,7 +129,7 @@ class Plan:
 def make_plan(
     study: Study | str | PathLike[str], folder: str | PathLike[str] | None = None
 ) -> Plan:
-    """Say what a study would take; loads and runs nothing.
+    """Say what a study would take; loads and runs nothing, and asks no model anything.
 
     Args:
         study: A study, the path of its file, or the name of one that ships.
@@ -169,23 +172,12 @@ def make_plan(
     done, disk = 0, pixels * BYTES_A_PIXEL + casting.steps * BYTES_A_STEP
     if folder is not None and is_run(folder):
         with open_run(folder) as run:
-            done = _done(casting, run)
+            done = steps_done(casting, run)
     return Plan(
         study.trajectories, study.rounds, casting.steps, done, tuple(rows),
         None if disk != disk else int(disk), tuple(sorted(unchecked)),
+        tuple(ask_servers(casting)),
     )  # fmt: skip
-
-
-def _done(casting: Casting, run: Run) -> int:
-    """How many of the study's steps a run holds, which may have other arms, twins and rounds."""
-    study = casting.study
-    prompts = {prompt.id for prompt in study.prompts}
-    lengths = {arm: network.steps(study.rounds) for arm, network in casting.networks.items()}
-    return sum(
-        min(count, lengths.get(name.arm, 0))
-        for name, count in run.lengths().items()
-        if name.prompt in prompts and name.twin < study.twins
-    )
 
 
 def _own_pixels(seat: SeatSpec) -> float | None:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,11 +21,12 @@ from ..scheduler import Course, Played, Scheduler, Seat
 from ..steps import Batch, Content, Failure, Output, Step, Trajectory, image_digest
 from ..store import Run, create_run, sole_player
 from ..study import Study, load_study
-from ._casting import Casting, cast_study
+from ._casting import Casting, cast_study, steps_done
 from ._environment import describe_environment, device_name
 from ._loading import Say, introduce, load_players
 from ._overlong import read_whole
 from ._playing import play_batch
+from ._servers import check_servers
 from ._turns import Turns
 
 Starts = dict[str, tuple[Content, Image.Image | None]]
@@ -56,7 +57,7 @@ class Session:
     Raises:
         StudyError: The study cannot be played, or the folder holds another study.
         StoreError: The folder cannot be used, or another process plays in it.
-        ModelError: A model cannot be loaded.
+        ModelError: A model cannot be loaded, or its server is not there.
     """
 
     def __init__(
@@ -80,6 +81,8 @@ class Session:
             stack.enter_context(sole_player(folder))
             self.run: Run = stack.enter_context(create_run(folder))
             _check_same_study(self.casting, starts, self.run, where)
+            if steps_done(self.casting, self.run) < self.casting.steps:
+                check_servers(self.casting, where)
             loaded: dict[str, list[Player]] = {}
             for seat in self.casting.seats.values():
                 say(f"loading {seat.name}")
@@ -176,7 +179,10 @@ class Session:
         """Take a micro-batch's outcomes, so that what follows from them can be asked for.
 
         They are not on disk before :meth:`keep` has them, which comes before the next ``hear``.
+        Those that a stop kept from being answered stay out, and are played by the next session.
         """
+        if any(isinstance(outcome, Failure) and outcome.stopped for outcome in outcomes):
+            batch, outcomes = _answered(batch, outcomes)
         started, seconds = self._times.pop(batch.number, (time.time(), None))
         seconds = time.time() - started if seconds is None else seconds
         self._tallies[batch.model].add(seconds, outcomes)
@@ -251,6 +257,19 @@ class _Tally:
     def facts(self) -> dict[str, Any]:
         pixels = {"pixels": self.pixels} if self.pixels else {}
         return {"seconds": self.seconds / self.calls, **pixels}
+
+
+def _answered(
+    batch: Batch, outcomes: Sequence[Output | Failure]
+) -> tuple[Batch, list[Output | Failure]]:
+    """Leave out of a micro-batch what a stop kept from being answered."""
+    pairs = [
+        (call, outcome)
+        for call, outcome in zip(batch.calls, outcomes, strict=True)
+        if not (isinstance(outcome, Failure) and outcome.stopped)
+    ]
+    calls = tuple(call for call, _ in pairs)
+    return replace(batch, calls=calls), [outcome for _, outcome in pairs]
 
 
 def _starts(study: Study, where: str) -> Starts:
