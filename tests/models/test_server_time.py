@@ -119,21 +119,20 @@ def test_a_broken_answer_costs_the_answers_beside_it_nothing(server: Scripted, r
 
 def test_waiting_is_as_long_as_the_server_asks_and_bounded() -> None:
     assert retry_after({"retry-after": "7"}) == 7
-    assert retry_after({"retry-after": "Wed, 21 Oct 2099 07:28:00 GMT"}) > 1e9  # type: ignore[operator]
+    assert (retry_after({"retry-after": "Wed, 21 Oct 2099 07:28:00 GMT"}) or 0) > 1e9
     for odd in ("", "soon", "-1", "nan", "inf", "Wed, 21 Oct 1999 07:28:00 GMT"):
         assert retry_after({"retry-after": odd}) is None
 
 
-def test_a_stop_is_heard_by_whoever_waits_and_nothing_is_asked_again(server: Scripted) -> None:
+def test_a_stop_is_heard_in_a_wait_and_nothing_is_asked_again(server: Scripted) -> None:
     def answer(handler: Handler, body: Any) -> Any:
         if body["seed"] == 1:
             return said()
         return handler.send(429, b"later", Retry_After="60")
 
     server.answer = answer
-    player = server.player(concurrency=2, batch_size=4)
-    timer = threading.Timer(0.4, player.stop)  # type: ignore[attr-defined]
-    timer.start()
+    player: Any = server.player(concurrency=2, batch_size=4)
+    threading.Timer(0.4, player.stop).start()
     started = time.monotonic()
     outcomes = player.play([picture()] * 4, [1, 2, 3, 4])
     assert time.monotonic() - started < 3

@@ -54,7 +54,7 @@ def check_invariance(player: Player) -> Invariance:
 
 
 def _played(player: Player, inputs: Sequence[Any], seeds: Sequence[int]) -> list[Output | Failure]:
-    """Answers, or the first that failed as an error: whoever fails once is not asked for more."""
+    """Answers, or the first failure as an error: a player that fails is not asked for more."""
     outcomes = player.play(inputs, seeds)
     failed = next((outcome for outcome in outcomes if isinstance(outcome, Failure)), None)
     if failed is not None:
