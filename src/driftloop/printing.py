@@ -11,9 +11,12 @@ from rich.text import Text
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .chains import Imported
+    from .chains import Imported, Reject
     from .runners import EncoderCheck, ModelCheck, Plan, PromptSearch
     from .store import Run
+
+KINDS_SHOWN = 5
+"""Reasons that are printed of what an import kept out."""
 
 # Without markup: brackets in names and paths are the user's, not ours.
 out = Console(markup=False, highlight=False)
@@ -116,8 +119,14 @@ def print_imported(found: Imported) -> None:
     out.print(str(found), soft_wrap=True)
     for note in found.notes:
         out.print(Text.assemble(("note", "cyan"), f" {note}"), soft_wrap=True)
-    for place, what, reason, _ in found.rejected[:5]:
-        err.print(Text.assemble(("kept out", "red"), f" {what}: {place}: {reason}"), soft_wrap=True)
+    # Thousands of rows with one fault are one fault: each is in the list, here is the first of it.
+    alike: dict[tuple[str, str], list[Reject]] = {}
+    for reject in found.rejected:
+        alike.setdefault((reject.what, reject.reason.split(":")[0]), []).append(reject)
+    for (what, _), (first, *more) in list(alike.items())[:KINDS_SHOWN]:
+        also = f" (and {len(more):,} more for this reason)" if more else ""
+        told = f" {what}: {first.place}: {first.reason}{also}"
+        err.print(Text.assemble(("kept out", "red"), told), soft_wrap=True)
     if found.rejected:
         err.print(
             f"kept out in all: {len(found.rejected):,}, listed in {found.folder / REJECTED}",

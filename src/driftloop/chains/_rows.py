@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from ..errors import ChainError
@@ -58,6 +59,10 @@ class Row:
     editor: str | None = None
     """Who made the picture of another picture, where that is how it was made."""
     editor_seed: int | None = None
+    facts: tuple[tuple[str, str], ...] = ()
+    """What else is known of who told the text, such as the instruction, by its name."""
+    alone: bool = False
+    """Whether what came right before is not its input."""
 
 
 class Reject(NamedTuple):
@@ -115,6 +120,8 @@ class Reader(Protocol):
 
     numbered: Numbered
     account: Account
+    files: list[Path]
+    """The files that it reads, but for pictures that they name."""
 
     def describe(self) -> dict[str, object]:
         """How the source was read, for the record."""

@@ -225,14 +225,7 @@ class TableReader:
         if cell is None:
             return None
         try:
-            if isinstance(cell, Mapping):
-                # As the datasets library has it: the file itself, or where it is.
-                cell = cell.get("bytes") or cell.get("path")
-            if isinstance(cell, bytes):
-                return self.pictures.from_bytes(cell)
-            if isinstance(cell, str) and cell.strip():
-                return self.pictures.from_path(cell.strip())
-            raise BadCellError("the picture is neither a path nor the bytes of a file")
+            return self.pictures.from_cell(cell)
         except BadCellError as reason:
             self.account.reject(place, str(reason), shown, "picture")
             return None
