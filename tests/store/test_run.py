@@ -306,6 +306,26 @@ def test_a_run_that_kept_texts_with_their_calls_is_brought_up_to_date_and_goes_o
         assert len(run) == 6
 
 
+def test_a_run_that_is_brought_up_to_date_gives_back_the_room_that_its_texts_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts_once = next(at for at, m in enumerate(MIGRATIONS) if m.__name__ == "_m008_texts_once")
+    monkeypatch.setattr("driftloop.store._schema.MIGRATIONS", MIGRATIONS[:texts_once])
+    old = create_run(tmp_path / "run")
+    story = os.urandom(1000).hex()
+    old._db.executemany(
+        "INSERT INTO calls (key, fingerprint, input_kind, input, output_kind, output, readings,"
+        " cut_text, flags, session) VALUES (?, 'f', 'text', ?, 'text', ?, '[]', '', '[]', 1)",
+        [(f"call {at}", story, story) for at in range(200)],
+    )
+    old.close()
+    file = tmp_path / "run" / "driftloop.sqlite"
+    before = file.stat().st_size
+    monkeypatch.undo()
+    open_run(tmp_path / "run").close()
+    assert file.stat().st_size < before / 4
+
+
 @given(st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=20), max_size=8))
 def test_texts_come_back_as_they_were_and_each_is_kept_once(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import StoreError
@@ -216,6 +216,7 @@ def connect(path: Path, *, create: bool = False, timeout: float = 10.0) -> sqlit
                 db.execute(f"PRAGMA user_version = {number}")
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute("COMMIT")
+            _shrink(db)
         return db
     except StoreError:
         if db is not None:
@@ -225,6 +226,17 @@ def connect(path: Path, *, create: bool = False, timeout: float = 10.0) -> sqlit
         if db is not None:
             db.close()
         raise StoreError(f"{path}: cannot be opened: {error}") from error
+
+
+def _shrink(db: sqlite3.Connection) -> None:
+    """Give back the room that a migration left, where that is most of the file."""
+    ((free,), (pages,)) = (
+        db.execute(f"PRAGMA {count}").fetchone() for count in ("freelist_count", "page_count")
+    )
+    if 2 * free > pages:
+        # Only a matter of size: another process may be reading, or the disk may be full.
+        with suppress(sqlite3.OperationalError):
+            db.execute("VACUUM")
 
 
 @contextmanager
