@@ -269,8 +269,11 @@ def test_generations_by_other_names(
     source = tmp_path / "bench"
     inner = "images\\" if "images" in pictures else ""
     for number in (0, 2, 4):
-        rows = [f"{inner}{item}.png,{item} {number}" for item in ("001", "002", "003")]
-        write(source / captions.format(number), "\n".join(["filename,caption", *rows]))
+        rows = [f"{inner}{item}.png;{item} {number}" for item in ("001", "002", "003")]
+        text = "\n".join(["filename;caption", *rows])
+        if number:
+            text = text.replace(";", ",")
+        write(source / captions.format(number), text)
     for number in (1, 3):
         for at, item in enumerate(("001", "002", "003")):
             paint(source / pictures.format(number, item), (number * 50, at * 50, 0))
@@ -419,6 +422,19 @@ def test_the_only_table_of_a_folder_is_read_with_its_pictures(tmp_path: Path, ou
     write(tmp_path / "s" / "u.tsv", "chain\tround\tcaption\na\t1\tx\n")
     with pytest.raises(ChainError, match=r"2 tables \(t.csv, u.tsv\).*name one"):
         import_chains(tmp_path / "s", out)
+
+
+def test_columns_of_what_is_no_table_are_refused(tmp_path: Path, out: Path) -> None:
+    tell(tmp_path / "a" / "output0.json", ["x"], initial_story="s")
+    with pytest.raises(ChainError, match=r"--column round=gen: .* is no table, but stories"):
+        import_chains(tmp_path, out, columns={"round": "gen"})
+
+
+def test_pictures_of_a_folder_are_its_own_wherever_paths_start(tmp_path: Path, out: Path) -> None:
+    paint(tmp_path / "s" / "ship_1.png", "red")
+    write(tmp_path / "s" / "ship_1.txt", "seen")
+    (tmp_path / "other").mkdir()
+    assert import_chains(tmp_path / "s", out, images=tmp_path / "other").pictures == 1
 
 
 def test_a_pipe_is_no_source(tmp_path: Path, out: Path) -> None:

@@ -46,17 +46,16 @@ def choose_reader(
     Raises:
         ChainError: It is no kind that is known, or several that do not go together.
     """
-    if source.is_dir():
-        if (panic := panic_folder(listed)) is not None:
-            return PanicReader(listed, panic, pictures)
-        if arms := find_generations(listed):
-            return GenerationsReader(listed, arms, pictures, encoding=encoding)
-    if stories := story_files(listed):
-        return StoriesReader(listed, stories)
-    if tables := _tables(listed, source):
+    reader = _other_reader(listed, source, pictures, encoding)
+    if reader is None and (tables := _tables(listed, source)):
         return TableReader(tables, pictures, columns=columns, numbered=numbered, encoding=encoding)
-    if source.is_dir() and sided_files(listed):
-        return PairsReader(listed, pictures, encoding=encoding)
+    if reader is None and source.is_dir() and sided_files(listed):
+        reader = PairsReader(listed, pictures, encoding=encoding)
+    if reader is not None:
+        for meaning, name in columns.items():
+            layout = reader.describe()["layout"]
+            raise ChainError(f"--column {meaning}={name}: {source} is no table, but {layout}")
+        return reader
     if source.suffix.lower() in (".pkl", ".pickle", ".obj", ".npy", ".pt"):
         raise ChainError(
             f"{source}: such a file can run code when it is opened, so it is not; write its "
@@ -68,6 +67,18 @@ def choose_reader(
         f"Parquet files, such output*.json, the tables of panic-tda, or pictures with captions "
         f"beside them (000.png and 000.txt)"
     )
+
+
+def _other_reader(listed: Folder, source: Path, pictures: Pictures, encoding: str) -> Reader | None:
+    """The reader of a source that is more than a table, if it is one."""
+    if source.is_dir():
+        if (panic := panic_folder(listed)) is not None:
+            return PanicReader(listed, panic, pictures)
+        if arms := find_generations(listed):
+            return GenerationsReader(listed, arms, pictures, encoding=encoding)
+    if stories := story_files(listed):
+        return StoriesReader(listed, stories)
+    return None
 
 
 def _tables(listed: Folder, source: Path) -> list[Path]:

@@ -30,7 +30,7 @@ from ._rows import (
 )
 
 GENERATION = re.compile(r"(?:gen|generation|iter|iteration|round)[-_ ]?(\d{1,6})", re.IGNORECASE)
-TABLES = {".csv": ",", ".tsv": "\t"}
+TABLES = (".csv", ".tsv")
 BESIDE = (".txt", ".caption")
 """Endings of captions that have a file each: with those a folder is no generation of a table."""
 FILES = ("filename", "file_name", "file", "image", "image_path", "image_id", "id")
@@ -116,8 +116,10 @@ class GenerationsReader:
         csv.field_size_limit(4 * MAX_TEXT)
         try:
             with open_text(file, self._encoding) as stream:
-                delimiter = TABLES[file.suffix.lower()]
-                table = csv.DictReader(stream, strict=True, delimiter=delimiter)
+                head = stream.readline()
+                stream.seek(0)
+                # Spreadsheets of half of Europe separate cells by semicolons.
+                table = csv.DictReader(stream, strict=True, delimiter=max(",;\t", key=head.count))
                 heads = {h.strip().lstrip("\ufeff").lower(): h for h in table.fieldnames or () if h}
                 named = next((heads[h] for h in FILES if h in heads), None)
                 told = next((heads[h] for h in SYNONYMS["text"] if h in heads), None)
@@ -144,7 +146,7 @@ class GenerationsReader:
         for file, inside in files.items():
             place = Place(self._folder.name(file), None)
             try:
-                digest = self.pictures.from_path(str(file.resolve()))
+                digest = self.pictures.from_file(file)
             except BadCellError as reason:
                 self.account.reject(place, str(reason), "", "picture")
                 continue

@@ -144,7 +144,7 @@ class PairsReader:
                     f"the round is out of range: {named.number} of 0 to {MAX_ROUND:,}"
                 )
             chain = clean_name(named.chain[-1] if named.chain else self._own_name, "chain")
-            image = self.pictures.from_path(str(file.resolve())) if _pictured(file) else None
+            image = self.pictures.from_file(file) if _pictured(file) else None
             return Row(
                 place, named.number, text=self._caption(file) if image is None else None,
                 image=image, arm=clean_name("/".join(named.chain[:-1]), "arm"),
@@ -160,7 +160,7 @@ class PairsReader:
         """The text, or the picture, that chains start from."""
         try:
             if _pictured(file):
-                return None, self.pictures.from_path(str(file.resolve()))
+                return None, self.pictures.from_file(file)
             return self._caption(file), None
         except BadCellError as reason:
             self.account.reject(Place(self._folder.name(file), None), str(reason), "", "file")

@@ -74,7 +74,17 @@ class Pictures:
         Raises:
             BadCellError: It leads out of the folder, or is no picture that can be read.
         """
-        path = self._finder.find(name)
+        return self._read(self._finder.find(name), name)
+
+    def from_file(self, file: Path) -> str:
+        """Read a picture that lies in the source's folder itself, and is no link; its digest.
+
+        Raises:
+            BadCellError: It is no picture that can be read.
+        """
+        return self._read(file.resolve(), file.name)
+
+    def _read(self, path: Path, name: str) -> str:
         if path not in self._by_path:
             try:
                 if not stat.S_ISREG(path.stat().st_mode):
