@@ -439,5 +439,5 @@ def test_pictures_of_a_folder_are_its_own_wherever_paths_start(tmp_path: Path, o
 
 def test_a_pipe_is_no_source(tmp_path: Path, out: Path) -> None:
     os.mkfifo(tmp_path / "chains.csv")
-    with pytest.raises(ChainError, match="a pipe or a device; write its contents into a file"):
+    with pytest.raises(ChainError, match="a pipe"):
         import_chains(tmp_path / "chains.csv", out)

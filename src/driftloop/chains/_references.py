@@ -24,6 +24,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", "
 MAX_PATH = 4096
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+://")
 FILE_ADDRESS = re.compile(r"file:(//(localhost)?(?=/))?", re.IGNORECASE)
+PLAIN = "a path"
+"""The form that needs no word."""
 DRIVE = re.compile(r"/*[A-Za-z]:")
 
 
@@ -95,6 +97,8 @@ class Finder:
             raise BadCellError(f"the picture's path names no file: {name}")
         files, how = self._fitting(reference)
         if not files:
+            if reference == (reference.parts, PLAIN, False):
+                raise BadCellError(f"the picture is not there: {name}")
             where = " (leads out of the source's folder)" if reference.outside else ""
             raise BadCellError(
                 f"the picture is not there, by {reference.form}{where}; --images says in which "
