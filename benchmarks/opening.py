@@ -10,13 +10,15 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from driftloop.steps import Content
 from driftloop.store import Run, create_run, open_run
+from driftloop.store._calls import put_call
 
 ROUNDS = 100
 
@@ -25,18 +27,18 @@ def key(number: int) -> str:
     return hashlib.sha256(str(number).encode()).hexdigest()
 
 
-def outcome(number: int) -> tuple[str, str]:
+def outcome(number: int) -> Content:
     if number % 2:
-        return "text", f"A ship on the sea at night, as caption {number} has it."
-    return "image", key(-number)
+        return Content("text", f"A ship on the sea at night, as caption {number} has it.")
+    return Content("image", key(-number))
 
 
-def calls(steps: int) -> Iterator[tuple[object, ...]]:
+def calls(db: sqlite3.Connection, steps: int) -> None:
     for number in sorted(range(steps), key=key):
-        taken = outcome(number - 1) if number % (2 * ROUNDS) else ("text", "a ship at sea")
-        yield (
-            key(number), f"player-{number % 2}", *taken, number, *outcome(number), 20, 0, "", "[]",
-            1, 0.0, 0.1,
+        taken = outcome(number - 1) if number % (2 * ROUNDS) else Content("text", "a ship at sea")
+        put_call(
+            db, key(number), f"player-{number % 2}", taken, number, outcome(number), session=1,
+            tokens_written=20, started=0.0, seconds=0.1,
         )  # fmt: skip
 
 
@@ -55,7 +57,7 @@ def make(folder: Path, steps: int) -> None:
             "INSERT INTO trajectories VALUES (?, ?, 'p', ?)",
             ((n, "one", n) for n in range(-(-steps // (2 * ROUNDS)))),
         )
-        db.executemany(f"INSERT INTO calls VALUES ({', '.join('?' * 14)})", calls(steps))
+        calls(db, steps)
         db.executemany(
             "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, 0)",
             (

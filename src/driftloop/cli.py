@@ -259,7 +259,7 @@ def doctor(
 
 @app.command(name="import")
 def import_(
-    source: Annotated[Path, typer.Argument(help="A table, a folder of gen-N, or JSON chains.")],
+    source: Annotated[Path, typer.Argument(help="A table, or a folder of chains.")],
     folder: Annotated[Path, typer.Option("--out", "-o", help="The run folder to make.")],
     columns: Annotated[
         list[str] | None,

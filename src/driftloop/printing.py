@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -14,7 +13,7 @@ from .errors import MOST_LISTED, printable
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .chains import Imported
+    from .chains import Imported, Reject
     from .runners import EncoderCheck, ModelCheck, Plan, PromptSearch
     from .store import Run
 
@@ -129,15 +128,18 @@ def print_imported(found: Imported) -> None:
     out.print(str(found.counts), soft_wrap=True)
     for note in found.notes:
         out.print(Text.assemble(("note", "cyan"), f" {note}"), soft_wrap=True)
-    for place, what, reason, _ in found.rejected[:5]:
-        where = printable(str(place))
-        err.print(Text.assemble(("kept out", "red"), f" {what}: {where}: {reason}"), soft_wrap=True)
+    # Thousands of rows with one fault are one fault. All are in the list; here is the first.
+    alike: dict[tuple[str, str], list[Reject]] = {}
+    for reject in found.rejected:
+        alike.setdefault((reject.what, reject.reason.split(":")[0]), []).append(reject)
+    ordered = sorted(alike.items(), key=lambda kind: -len(kind[1]))
+    for (what, _), (first, *more) in ordered[:MOST_LISTED]:
+        often = f" {1 + len(more):,} times, the first" if more else ""
+        told = f"{often} {what}: {printable(str(first.place))}: {first.reason}"
+        err.print(Text.assemble(("kept out", "red"), told), soft_wrap=True)
     if found.rejected:
-        reasons = Counter((reject.what, reject.reason.split(":")[0]) for reject in found.rejected)
-        for (what, reason), count in reasons.most_common(MOST_LISTED):
-            err.print(f"  {count:,} times {what}: {reason}", soft_wrap=True)
-        if len(reasons) > MOST_LISTED:
-            err.print(f"  and for {len(reasons) - MOST_LISTED:,} more reasons")
+        if len(ordered) > MOST_LISTED:
+            err.print(f"kept out for {len(ordered) - MOST_LISTED:,} more reasons")
         err.print(
             f"kept out in all: {len(found.rejected):,}, listed in {found.folder / REJECTED}",
             soft_wrap=True,

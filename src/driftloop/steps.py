@@ -270,6 +270,8 @@ class Recorded:
     """A text, a picture that the store keeps already, or why there is none."""
     seed: int | None = None
     flags: tuple[str, ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
+    """What is known of how the player was set up, such as its instruction."""
 
 
 @dataclass(frozen=True)

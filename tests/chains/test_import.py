@@ -263,7 +263,7 @@ def test_chains_of_language_models(tmp_path: Path, out: Path) -> None:
             json.dumps({"initial_story": "once", "stories": stories})
         )
     (folder / "output1.json").write_text("{")
-    (folder / "output2.json").write_text(json.dumps({"stories": [["a", "b"]]}))
+    (folder / "output2.json").write_text(json.dumps({"stories": [["a"], ["b", "c"]]}))
     found = import_chains(root, out)
     assert [reject.what for reject in found.rejected] == ["file", "file"]
     assert states(out) == {

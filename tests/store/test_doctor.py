@@ -21,6 +21,7 @@ from driftloop.errors import StoreError
 from driftloop.runners import Session, cast_study
 from driftloop.steps import Role
 from driftloop.store import examine, open_run
+from driftloop.store._schema import _m005_imported_steps_in_a_row
 
 
 @pytest.fixture
@@ -153,7 +154,8 @@ def test_an_older_import_with_a_failure_is_sound(tmp_path: Path) -> None:
         run._db.execute("UPDATE steps SET step = step + 1 WHERE step = 2")
         run._db.execute("UPDATE steps SET step = step + 1 WHERE step = 1")
         run._db.execute("UPDATE failures SET step = 1")
-        run._db.execute("PRAGMA user_version = 4")
+        with run._transaction() as db:
+            _m005_imported_steps_in_a_row(db)
     assert examine(tmp_path / "run", repair=True) == []
     with open_run(tmp_path / "run") as run:
         rows = run.steps().to_pylist()
@@ -162,6 +164,26 @@ def test_an_older_import_with_a_failure_is_sound(tmp_path: Path) -> None:
         ]  # fmt: skip
         assert [(row["reason"], row["round"]) for row in run.failures()] == [("timeout", 2)]
     assert not import_chains(tmp_path / "chains.csv", tmp_path / "run").fresh
+
+
+def test_a_lost_text_is_a_gap_and_is_played_again(whole: Path) -> None:
+    with open_run(whole) as run:
+        before = run.steps()
+        lost = next(row for row in before.to_pylist() if row["text"] and row["round"] == 2)
+        run._db.execute("DELETE FROM texts WHERE value = ?", (lost["text"],))
+    assert {finding.kind for finding in examine(whole)} == {"gap"}
+    # Pictures that were made from it are kept, though no step names them now.
+    assert {f.mended for f in examine(whole, repair=True) if f.kind != "orphan"} == {True}
+    assert {finding.kind for finding in examine(whole)} <= {"orphan"}
+    with open_run(whole) as run:
+        used = {row["text"] for row in run.steps().to_pylist()}
+        used |= {row["input_text"] for row in run.steps().to_pylist()}
+        kept = {value for (value,) in run._db.execute("SELECT value FROM texts")}
+        assert kept == used - {None}
+    driftloop.run(toy_study(), whole, progress=False).close()
+    with open_run(whole) as run:
+        drop = ["started", "seconds", "shared"]
+        assert run.steps().drop_columns(drop).equals(before.drop_columns(drop))
 
 
 def test_damaged_pages_are_told(whole: Path) -> None:

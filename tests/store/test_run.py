@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -240,6 +241,124 @@ def test_an_older_schema_is_brought_up_to_date(
         elsewhere = [Recorded(1, Role.WRITER, "w", "g", None, content)]
         run.record(Trajectory("b", "p", 0), elsewhere)
         assert run.steps_of(Trajectory("b", "p", 0))[0]["seed"] is None
+
+
+@pytest.mark.parametrize("added", [False, True])
+def test_a_run_that_kept_texts_with_their_calls_is_brought_up_to_date_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, added: bool
+) -> None:
+    def another(db: sqlite3.Connection) -> None:
+        db.execute("ALTER TABLE calls ADD COLUMN extra TEXT NOT NULL DEFAULT 'none'")
+
+    texts_once = next(m for m in MIGRATIONS if m.__name__ == "_m008_texts_once")
+    before = MIGRATIONS[: MIGRATIONS.index(texts_once)]
+    after = MIGRATIONS[MIGRATIONS.index(texts_once) :]
+    monkeypatch.setattr("driftloop.store._schema.MIGRATIONS", before)
+    old = create_run(tmp_path / "run")
+    columns = (
+        "key, fingerprint, input_kind, input, seed, output_kind, output, readings, tokens_written,"
+        " cut_text, flags, session, started, seconds"
+    )
+    known = [
+        ("f", "text", "a boat", 5, "image", "ab", '[[3, 0, ""]]', None, "", "[]", 1, 5.0, 1.0),
+        ("g", "image", "ab", 5, "text", "a lake", "[]", 4, "cut", '["odd"]', 1, 6.0, 1.0),
+        ("f", "text", "a lake", 5, "image", "cd", "[]", None, "", "[]", 1, 7.0, 1.0),
+        ("g", None, None, None, "text", "a boat", "[]", None, "", "[]", 1, None, None),
+        ("g", "image", "cd", 5, "text", "", "[]", 0, "", '["empty"]', 1, 8.0, 1.0),
+    ]
+    old._db.execute("INSERT INTO trajectories VALUES (1, 'a', 'p', 0)")
+    for index, call in enumerate(known):
+        old._db.execute(
+            f"INSERT INTO calls ({columns}) VALUES ({', '.join('?' * 14)})",
+            (f"call {index}", *call),
+        )
+        old._db.execute(
+            "INSERT INTO steps VALUES (1, ?, ?, 'generator', 'm', ?, 0)",
+            (index, index + 1, f"call {index}"),
+        )
+    old.close()
+    middle = [another] if added else []
+    monkeypatch.setattr("driftloop.store._schema.MIGRATIONS", [*before, *middle, *after])
+    with open_run(tmp_path / "run") as run:
+        rows = run.steps().to_pylist()
+        assert [(r["input_text"], r["input_image"], r["text"], r["image"]) for r in rows] == [
+            tuple(
+                value if kind == wanted else None
+                for kind, value in ((c[1], c[2]), (c[4], c[5])) for wanted in ("text", "image")
+            )
+            for c in known
+        ]  # fmt: skip
+        assert [(r["seed"], r["cut_text"], r["flags"], r["started"]) for r in rows] == [
+            (c[3], c[8], json.loads(c[9]), c[11]) for c in known
+        ]
+        assert rows[0]["readings"] == [Reading(3, 0, "")._asdict()]
+        assert [content.value for *_, content in run.played()] == [c[5] for c in known]
+        kept = sorted(value for (value,) in run._db.execute("SELECT value FROM texts"))
+        assert kept == ["", "a boat", "a lake"]
+        if added:
+            found = {value for (value,) in run._db.execute("SELECT extra FROM calls")}
+            assert found == {"none"}
+        run.begin(study="{}", digest="d", prompts=[], environment={})
+        run.commit([make_step(5, Output("a lake"))])
+        assert run.steps()["text"][-1].as_py() == "a lake"
+        assert len([*run._db.execute("SELECT 1 FROM texts")]) == 4
+    with open_run(tmp_path / "run") as run:
+        assert len(run) == 6
+
+
+def test_a_run_that_is_brought_up_to_date_gives_back_the_room_that_its_texts_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts_once = next(at for at, m in enumerate(MIGRATIONS) if m.__name__ == "_m008_texts_once")
+    monkeypatch.setattr("driftloop.store._schema.MIGRATIONS", MIGRATIONS[:texts_once])
+    old = create_run(tmp_path / "run")
+    story = os.urandom(1000).hex()
+    old._db.executemany(
+        "INSERT INTO calls (key, fingerprint, input_kind, input, output_kind, output, readings,"
+        " cut_text, flags, session) VALUES (?, 'f', 'text', ?, 'text', ?, '[]', '', '[]', 1)",
+        [(f"call {at}", story, story) for at in range(200)],
+    )
+    old.close()
+    file = tmp_path / "run" / "driftloop.sqlite"
+    before = file.stat().st_size
+    monkeypatch.undo()
+    open_run(tmp_path / "run").close()
+    assert file.stat().st_size < before / 4
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=20), max_size=8))
+def test_texts_come_back_as_they_were_and_each_is_kept_once(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str]
+) -> None:
+    run = create_run(tmp_path_factory.mktemp("run"))
+    run.begin(study="{}", digest="d", prompts=[], environment={})
+    given = [Content("text", text) for text in ["start", *texts]]
+    steps = [
+        Step(WHERE, at, at + 1, Role.WRITER, Call("w", "f", before, at), Output(after.value))
+        for at, (before, after) in enumerate(itertools.pairwise(given))
+    ]
+    run.commit(steps)
+    assert run.steps()["input_text"].to_pylist() == ["start", *texts][: len(texts)]
+    assert run.steps()["text"].to_pylist() == texts
+    if texts:
+        assert run.steps_of(WHERE)[-1]["text"] == texts[-1]
+    kept = [value for (value,) in run._db.execute("SELECT value FROM texts")]
+    assert sorted(kept) == sorted({"start", *texts} if texts else [])
+    run.close()
+
+
+def test_a_run_of_long_texts_is_about_as_large_as_they_are(run: Run) -> None:
+    story = Content("text", "once upon a time")
+    written = 0
+    for at in range(300):
+        told = Content("text", f"{at} {os.urandom(700).hex()}")
+        written += len(told.value)
+        run.commit(
+            [Step(WHERE, at, at + 1, Role.WRITER, Call("w", "f", story, at), Output(told.value))]
+        )
+        story = told
+    run.close()
+    assert (run.folder / "driftloop.sqlite").stat().st_size < 2 * written
 
 
 def test_a_recorded_trajectory_is_whole_or_not_there(run: Run) -> None:

@@ -1,7 +1,7 @@
 """Chains that others made, in; runs for others to read, out.
 
-* :func:`import_chains` (``driftloop import``) reads a table, folders of generations or JSON chains
-  into a run folder, and keeps out what is damaged.
+* :func:`import_chains` (``driftloop import``) reads a table, or a folder as others keep their
+  chains, into a run folder, and keeps out what is damaged.
 * :func:`export_run` (``driftloop export``) writes a run as Parquet that the ``datasets`` library
   opens with its pictures, or as a GIF or MP4.
 """

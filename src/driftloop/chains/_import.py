@@ -14,17 +14,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import ChainError
+from ..prompts import name_prompt
 from ..seeds import digest
 from ..steps import Content, Failure, Recorded, Role
 from ..store import Run, create_run, sole_player
 from ._assemble import Chain, Round, assemble
-from ._encoded import check_file
-from ._generations import GenerationsReader, generation_folders
+from ._choose import choose_reader, list_source
 from ._pictures import Pictures
 from ._progress import Advance, progress_bar
 from ._rows import MAX_ROWS, Account, Counts, Numbered, Reader, Reject, Row
-from ._stories import StoriesReader, story_files
-from ._tables import KINDS, TableReader, table_files
+from ._tables import TableReader
 
 REJECTED = "import-rejected.csv"
 DONE = "imported"
@@ -73,8 +72,9 @@ def import_chains(
     same source again changes nothing; an import that was killed goes on.
 
     Args:
-        source: A table (CSV, JSON, JSON lines, Parquet), a folder of Parquet files, a folder of
-            generations (``gen-N/``, ``gen-N.csv``), or JSON files of TelephoneGameLLM.
+        source: A table (CSV, JSON, JSON lines, Parquet), a folder with a table or with Parquet
+            files, a folder of generations (``gen-N/``, ``gen-N.csv``), an export of panic-tda, JSON
+            files of TelephoneGameLLM or LLM-Culture, or pictures with captions beside them.
         folder: The run folder.
         columns: Column names of a table by meaning, where they cannot be guessed.
         images: The folder that paths of pictures start from and may not leave; by default the
@@ -95,7 +95,8 @@ def import_chains(
     if not base.is_dir():
         raise ChainError(f"{base}: no such folder")
     pictures = Pictures(base)
-    reader = _reader(source, pictures, columns or {}, numbered, encoding)
+    listed = list_source(source)
+    reader = choose_reader(listed, source, pictures, columns or {}, numbered, encoding)
     with (
         _removed_if_refused(folder),
         sole_player(folder),
@@ -107,6 +108,9 @@ def import_chains(
             pictures.keep = run.put_images
         chains = _read(source, reader, first, advance)
         pictures.flush()
+        reader.account.notes += pictures.notes()
+        read = {file.resolve() for file in reader.files} | pictures.read
+        reader.account.notes += listed.note_unread(read)
         if not chains:
             raise ChainError(f"{source}: no chain in it can be used{_why(reader.account)}")
         content = _content(chains)
@@ -165,33 +169,6 @@ def _held(run: Run) -> dict[str, Any] | None:
     return {**studies[-1]["imported"], "done": done}
 
 
-def _reader(
-    source: Path, pictures: Pictures, columns: Mapping[str, str], numbered: Numbered | None,
-    encoding: str | None,
-) -> Reader:  # fmt: skip
-    if not source.exists():
-        raise ChainError(f"{source}: no such file or folder")
-    begins = b"" if source.is_dir() else check_file(source).lstrip()[:1]
-    if source.is_dir() and generation_folders(source):
-        return GenerationsReader(source, pictures, encoding=encoding)
-    if begins == b"{" and story_files(source):
-        return StoriesReader(source)
-    if tables := table_files(source):
-        return TableReader(tables, pictures, columns=columns, numbered=numbered, encoding=encoding)
-    if story_files(source):
-        return StoriesReader(source)
-    if source.suffix.lower() in (".pkl", ".pickle", ".obj", ".npy", ".pt"):
-        raise ChainError(
-            f"{source}: such a file can run code when it is opened, so it is not; write its "
-            f"contents as CSV, JSON lines or Parquet"
-        )
-    raise ChainError(
-        f"{source}: not a kind of source that is known. A file is a table ({', '.join(KINDS)}) "
-        f"or an output*.json of TelephoneGameLLM; a folder holds gen-N/ and gen-N.csv, Parquet "
-        f"files, or such output*.json"
-    )
-
-
 def _read(source: Path, reader: Reader, first: int | None, advance: Advance) -> list[Chain]:
     def rows() -> Iterator[Row]:
         for count, row in enumerate(reader.rows(), 1):
@@ -238,7 +215,10 @@ def _write(
                 players.add(step.fingerprint)
                 run.add_player(
                     step.fingerprint, step.model, step.role, None,
-                    {"settings": {"backend": "imported"}, "invariance": {"verdict": "unknown"}},
+                    {
+                        "settings": {"backend": "imported", **dict(step.settings)},
+                        "invariance": {"verdict": "unknown"},
+                    },
                 )  # fmt: skip
         if chain.name not in known:
             run.record(chain.name, steps)
@@ -261,7 +241,7 @@ def _steps(chain: Chain, pictured: bool) -> Iterator[Recorded]:
             if row is None:
                 last = None
                 continue
-            step = _step(number, kind, row, last, pictured)
+            step = _step(number, kind, row, None if row.alone else last, pictured)
             yield step
             last = step.outcome if not isinstance(step.outcome, Failure) else None
         if round.failure is not None:
@@ -286,8 +266,14 @@ def _step(number: int, kind: str, row: Row, last: Content | None, pictured: bool
     else:
         outcome = Failure(row.failure or "")
     fits = last is not None and last.kind == role.reads
+    settings = row.facts if kind == "text" else ()
+    if settings:
+        # Who was told something else is another player, and a name stands for one.
+        model = f"{model} ({name_prompt(' '.join(dict(settings).values()))})"
     print_ = digest("imported", model, role).hex()
-    return Recorded(number, role, model, print_, last if fits else None, outcome, seed, flags)
+    return Recorded(
+        number, role, model, print_, last if fits else None, outcome, seed, flags, settings
+    )
 
 
 def _painter(row: Row) -> tuple[Role, str | None, int | None]:

@@ -6,17 +6,21 @@ import io
 import stat
 import warnings
 from collections.abc import Callable, Mapping
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
+from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
 from ..steps import image_digest
+from ._inline import inside, sole
+from ._references import SUFFIXES, Finder
 from ._rows import BadCellError
+
+__all__ = ["SUFFIXES", "Pictures"]
 
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 100_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 TOGETHER = 32
 """Pictures that are written at the same time, if they are small."""
 HELD_PIXELS = 16_000_000
@@ -39,6 +43,30 @@ class Pictures:
         self.keep: Keep = lambda pictures: None
         self._held: dict[str, Image.Image] = {}
         self._by_path: dict[Path, str] = {}
+        self._finder = Finder(self.base)
+
+    @property
+    def read(self) -> set[Path]:
+        """The files that were read, resolved."""
+        return {*self._by_path}
+
+    def notes(self) -> list[str]:
+        """How paths were understood, where that is not as they stand."""
+        return self._finder.notes()
+
+    def from_cell(self, cell: Any) -> str:
+        """Read the picture that a cell of a table holds or names; its digest.
+
+        Args:
+            cell: A path, the bytes of a file (also as base64 or a ``data:`` address),
+                ``{bytes, path}`` as the ``datasets`` library has it, or a list of one of these.
+
+        Raises:
+            BadCellError: It holds none, or several, or none that can be read.
+        """
+        cell = sole(cell)
+        data = inside(cell)
+        return self.from_path(cell.strip()) if data is None else self.from_bytes(data)
 
     def from_path(self, name: str) -> str:
         """Read the picture at a path as a source names it; its digest.
@@ -46,7 +74,17 @@ class Pictures:
         Raises:
             BadCellError: It leads out of the folder, or is no picture that can be read.
         """
-        path = self._confined(name)
+        return self._read(self._finder.find(name), name)
+
+    def from_file(self, file: Path) -> str:
+        """Read a picture that lies in the source's folder itself, and is no link; its digest.
+
+        Raises:
+            BadCellError: It is no picture that can be read.
+        """
+        return self._read(file.resolve(), file.name)
+
+    def _read(self, path: Path, name: str) -> str:
         if path not in self._by_path:
             try:
                 if not stat.S_ISREG(path.stat().st_mode):
@@ -102,21 +140,3 @@ class Pictures:
         if self._held:
             self.keep(self._held)
             self._held = {}
-
-    def _confined(self, name: str) -> Path:
-        if "\0" in name or len(name) > 4096:
-            raise BadCellError("the picture's path is none")
-        if "://" in name:
-            raise BadCellError(f"the picture is at an address, and nothing is fetched: {name}")
-        windows, posix = PureWindowsPath(name), PurePosixPath(name)
-        if posix.is_absolute() or windows.drive or windows.root:
-            raise BadCellError(f"the picture's path is absolute: {name}")
-        if ".." in posix.parts or ".." in windows.parts:
-            raise BadCellError(f"the picture's path leads out of the source's folder: {name}")
-        try:
-            path = (self.base / name).resolve()
-        except (OSError, RuntimeError) as error:
-            raise BadCellError(f"the picture's path cannot be followed: {error}") from None
-        if not path.is_relative_to(self.base):
-            raise BadCellError(f"the picture's path leads out of the source's folder: {name}")
-        return path

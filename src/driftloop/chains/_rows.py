@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from ..errors import ChainError, printable
@@ -58,6 +59,10 @@ class Row:
     editor: str | None = None
     """Who made the picture of another picture, where that is how it was made."""
     editor_seed: int | None = None
+    facts: tuple[tuple[str, str], ...] = ()
+    """What else is known of who told the text, such as the instruction, by its name."""
+    alone: bool = False
+    """Whether what came right before is not its input."""
 
 
 Kept = Literal["row", "text", "picture", "failure", "repeat", "file"]
@@ -182,6 +187,8 @@ class Reader(Protocol):
     """One kind of source."""
 
     account: Account
+    files: list[Path]
+    """The files that it reads, but for pictures that they name."""
 
     @property
     def numbered(self) -> Numbered | None:

@@ -243,14 +243,7 @@ class TableReader:
         try:
             if isinstance(cell, BadCellError):
                 raise cell
-            if isinstance(cell, Mapping):
-                # As the datasets library has it: the file itself, or where it is.
-                cell = cell.get("bytes") or cell.get("path")
-            if isinstance(cell, bytes):
-                return self.pictures.from_bytes(cell)
-            if isinstance(cell, str) and cell.strip():
-                return self.pictures.from_path(cell.strip())
-            raise BadCellError("the picture is neither a path nor the bytes of a file")
+            return self.pictures.from_cell(cell)
         except BadCellError as reason:
             unread.append(str(reason))
             return None

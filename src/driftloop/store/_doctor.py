@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from os import PathLike
 from typing import Literal, NamedTuple
 
+from ._calls import drop_unused
 from ._opening import open_run, sole_player
 from ._run import Run
 
@@ -119,14 +120,15 @@ def _take_out(run: Run, digests: Iterable[str], gaps: Iterable[tuple[int, int]])
                 (digest,),
             )
         db.executemany("DELETE FROM steps WHERE trajectory = ? AND step >= ?", first)
-        db.execute("DELETE FROM calls WHERE key NOT IN (SELECT call FROM steps)")
+        drop_unused(db)
 
 
 def _gaps(run: Run) -> dict[tuple[int, int], str]:
-    """Trajectories with a step missing in their middle, or one without its call: the first each."""
+    """Trajectories with a step missing in their middle, or without its call or text: the first."""
     gaps: dict[tuple[int, int], str] = {}
     rows = run._db.execute(
-        "SELECT s.trajectory, s.step, c.key IS NULL FROM steps s LEFT JOIN calls c"
+        "SELECT s.trajectory, s.step, c.key IS NULL OR c.output_kind = 'text' AND NOT EXISTS"
+        " (SELECT 1 FROM texts t WHERE t.id = c.output) FROM steps s LEFT JOIN calls c"
         " ON c.key = s.call ORDER BY s.trajectory, s.step"
     )
     expected: dict[int, int] = {}

@@ -17,6 +17,7 @@ from PIL import Image
 from ..errors import StoreError
 from ..seeds import digest as hash_of
 from ..steps import Batch, Content, Failure, Output, Recorded, Step, Trajectory
+from ._calls import TEXTS, put_call
 from ._images import ImageFiles
 from ._schema import DATABASE, telling
 from ._table import steps_of, steps_table
@@ -152,8 +153,9 @@ class Run:
         """Every step as trajectory, index, key of its call, and outcome."""
         names = {id: trajectory for trajectory, id in self._trajectories.items()}
         rows = self._read(
-            "SELECT s.trajectory, s.step, s.call, c.output_kind, c.output"
-            " FROM steps s JOIN calls c ON c.key = s.call"
+            "SELECT s.trajectory, s.step, s.call, c.output_kind,"
+            " CASE c.output_kind WHEN 'text' THEN o.value ELSE c.output END"
+            f" FROM steps s JOIN calls c ON c.key = s.call{TEXTS}"
         )
         for id, step, key, kind, value in rows:
             yield names[id], step, key, Content(kind, value)
@@ -278,11 +280,8 @@ class Run:
                 index = next(places)
                 # Without a seed a call is named by its place: what came out of it is its own.
                 key = hash_of("recorded", step.fingerprint, *trajectory, index).hex()
-                row = (
-                    key, step.fingerprint, *(step.input or (None, None)), step.seed, *step.outcome,
-                    "[]", None, "", json.dumps(step.flags), self._session, None, None,
-                )  # fmt: skip
-                db.execute(f"INSERT INTO calls VALUES ({', '.join('?' * len(row))})", row)
+                put_call(db, key, step.fingerprint, step.input, step.seed, step.outcome,
+                         session=self._session, flags=step.flags)  # fmt: skip
                 db.execute(
                     "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, 0)",
                     (id, index, step.round, step.role, step.model, key),
@@ -336,11 +335,11 @@ class Run:
             self._add_failure(db, trajectory, place, call.model, outcome, started)
             return
         if outcome is not None:
-            db.execute(
-                "INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (call.key, call.fingerprint, *call.input, call.seed, *outcome.reference,
-                 json.dumps(outcome.readings), outcome.tokens_written, outcome.cut_text,
-                 json.dumps(outcome.flags), self._session, started, seconds),
+            put_call(
+                db, call.key, call.fingerprint, call.input, call.seed, outcome.reference,
+                session=self._session, readings=outcome.readings,
+                tokens_written=outcome.tokens_written, cut_text=outcome.cut_text,
+                flags=outcome.flags, started=started, seconds=seconds, again=True,
             )  # fmt: skip
         db.execute(
             "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import StoreError
+from ._calls import text_digest
 
 DATABASE = "driftloop.sqlite"
 """Its name in a run folder."""
@@ -131,6 +132,40 @@ def _m006_names_of_players(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE new_players RENAME TO players")
 
 
+def _m008_texts_once(db: sqlite3.Connection) -> None:
+    """Keep each text once: what a step gives the next one takes, and so does every twin's first.
+
+    The columns of calls are taken as they are, so that what other versions added stays.
+    """
+    db.execute(
+        "CREATE TABLE texts (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE,"
+        " value TEXT NOT NULL)"
+    )
+    db.create_function("text_digest", 1, text_digest, deterministic=True)
+    for kind, value in (("output_kind", "output"), ("input_kind", "input")):
+        db.execute(
+            f"INSERT OR IGNORE INTO texts (digest, value) SELECT text_digest({value}), {value}"
+            f" FROM calls WHERE {kind} = 'text'"
+        )
+    columns = db.execute("PRAGMA table_info(calls)").fetchall()
+    made, taken = [], []
+    for _, name, kind, filled, default, key in columns:
+        content = name in ("input", "output")
+        made.append(
+            name + ("" if content else f" {kind}") + " PRIMARY KEY" * bool(key)
+            + " NOT NULL" * (filled and not key)
+            + ("" if default is None else f" DEFAULT {default}")
+        )  # fmt: skip
+        taken.append(
+            f"CASE {name}_kind WHEN 'text' THEN (SELECT id FROM texts WHERE"
+            f" digest = text_digest({name})) ELSE {name} END" if content else name
+        )  # fmt: skip
+    db.execute(f"CREATE TABLE new_calls ({', '.join(made)}) WITHOUT ROWID")
+    db.execute(f"INSERT INTO new_calls SELECT {', '.join(taken)} FROM calls")
+    db.execute("DROP TABLE calls")
+    db.execute("ALTER TABLE new_calls RENAME TO calls")
+
+
 MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [
     _m001_initial,
     _m002_unknowns,
@@ -138,6 +173,7 @@ MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [
     _m004_readings,
     _m005_imported_steps_in_a_row,
     _m006_names_of_players,
+    _m008_texts_once,
 ]
 """Applied in order; the file's ``user_version`` counts how many it has seen. Append only."""
 
@@ -180,6 +216,7 @@ def connect(path: Path, *, create: bool = False, timeout: float = 10.0) -> sqlit
                 db.execute(f"PRAGMA user_version = {number}")
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute("COMMIT")
+            _shrink(db)
         return db
     except StoreError:
         if db is not None:
@@ -189,6 +226,17 @@ def connect(path: Path, *, create: bool = False, timeout: float = 10.0) -> sqlit
         if db is not None:
             db.close()
         raise StoreError(f"{path}: cannot be opened: {error}") from error
+
+
+def _shrink(db: sqlite3.Connection) -> None:
+    """Give back the room that a migration left, where that is most of the file."""
+    ((free,), (pages,)) = (
+        db.execute(f"PRAGMA {count}").fetchone() for count in ("freelist_count", "page_count")
+    )
+    if 2 * free > pages:
+        # Only a matter of size: another process may be reading, or the disk may be full.
+        with suppress(sqlite3.OperationalError):
+            db.execute("VACUUM")
 
 
 @contextmanager

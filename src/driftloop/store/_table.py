@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..steps import Reading
+from ._calls import TEXTS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,15 +21,16 @@ COLUMNS = (
 
 CHUNK = 50_000
 """Rows that are in Python at once."""
-STEPS = """
+STEPS = f"""
 SELECT t.arm, t.prompt, t.twin, s.step, s.round, s.role, s.model,
-       CASE c.input_kind WHEN 'text' THEN c.input END,
+       i.value,
        CASE c.input_kind WHEN 'image' THEN c.input END,
-       CASE c.output_kind WHEN 'text' THEN c.output END,
+       o.value,
        CASE c.output_kind WHEN 'image' THEN c.output END,
        c.seed, c.readings, c.tokens_written, c.cut_text, c.flags,
        c.started, c.seconds, s.shared, c.fingerprint, s.call
 FROM steps s JOIN trajectories t ON t.id = s.trajectory JOIN calls c ON c.key = s.call
+{TEXTS}
 """
 
 
