@@ -153,6 +153,7 @@ def test_an_older_import_with_a_failure_is_sound(tmp_path: Path) -> None:
         run._db.execute("UPDATE steps SET step = step + 1 WHERE step = 2")
         run._db.execute("UPDATE steps SET step = step + 1 WHERE step = 1")
         run._db.execute("UPDATE failures SET step = 1")
+        run._db.execute("ALTER TABLE prompts DROP COLUMN flags")
         run._db.execute("PRAGMA user_version = 4")
     assert examine(tmp_path / "run", repair=True) == []
     with open_run(tmp_path / "run") as run:

@@ -32,6 +32,8 @@ class Chain:
     """None where it is not known."""
     rounds: dict[int, Round]
     """By number, from 1, in order; some may be missing."""
+    start_notes: tuple[str, ...] = ()
+    """What was done to a picture that it starts from."""
 
 
 class _Key(NamedTuple):
@@ -44,6 +46,7 @@ class _Key(NamedTuple):
 class _Draft:
     rows: list[Row] = field(default_factory=list)
     start: Content | None = None
+    start_notes: tuple[str, ...] = ()
     rounds: dict[int, Round] = field(default_factory=dict)
 
 
@@ -113,6 +116,7 @@ def _fill(draft: _Draft, account: Account, numbered: Numbered, offset: int) -> N
         # The picture is what the chain started from; a text beside it describes it.
         if row.prompt_image:
             draft.start = Content("image", row.prompt_image)
+            draft.start_notes = row.prompt_notes
             break
         if row.prompt and row.prompt.strip():
             draft.start = Content("text", row.prompt)
@@ -158,6 +162,7 @@ def _begin(draft: _Draft, row: Row, account: Account) -> None:
             account.reject(row.place, "the start is an empty text")
         elif draft.start is None:
             draft.start = content
+            draft.start_notes = row.image_notes if content.kind == "image" else ()
         elif draft.start != content:
             account.reject(row.place, "the chain has a start already, another one", content.value)
 
@@ -226,7 +231,8 @@ def _named(drafts: dict[_Key, _Draft], account: Account) -> Iterator[Chain]:
         for at, (key, draft) in enumerate(members):
             twin = numbers[key.twin] if numbers is not None and key.twin else at
             rounds = dict(sorted(draft.rounds.items()))
-            yield Chain(Trajectory(arm, id, twin), contents[id], rounds)
+            notes = draft.start_notes
+            yield Chain(Trajectory(arm, id, twin), contents[id], rounds, notes)
 
 
 def _prompt_id(start: Content | None) -> str | None:

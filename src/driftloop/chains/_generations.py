@@ -97,17 +97,17 @@ class GenerationsReader:
         for file in files:
             place = Place(file.relative_to(self.source).as_posix(), None)
             try:
-                digest = self.pictures.from_path(place.file)
+                digest, notes = self.pictures.from_path(place.file)
             except BadCellError as reason:
                 self.account.reject(place, str(reason), "", "picture")
                 continue
-            row = self._row(place, arm, number, file.name, image=digest)
+            row = self._row(place, arm, number, file.name, image=digest, notes=notes)
             if row is not None:
                 yield row
 
     def _row(
         self, place: Place, arm: str, number: int, file: str,
-        text: str | None = None, image: str | None = None,
+        text: str | None = None, image: str | None = None, notes: tuple[str, ...] = (),
     ) -> Row | None:  # fmt: skip
         try:
             # Endings differ between generations: .png here, .jpg there, or none.
@@ -126,7 +126,7 @@ class GenerationsReader:
         prompt = f"{name} (picture)" if pictures and captions is None else name
         return Row(
             place, number, text=text, image=image, arm=arm, trajectory=name,
-            prompt_id=prompt,
+            prompt_id=prompt, image_notes=notes,
         )  # fmt: skip
 
 

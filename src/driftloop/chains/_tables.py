@@ -198,8 +198,8 @@ class TableReader:
         except BadCellError as reason:
             self.account.reject(place, str(reason), shown)
             return None
-        image = self._picture(place, found.get("image"), shown)
-        prompt_image = self._picture(place, found.get("prompt_image"), shown)
+        image, notes = self._picture(place, found.get("image"), shown)
+        prompt_image, prompt_notes = self._picture(place, found.get("prompt_image"), shown)
         pictured = "image" in found
         if pictured:
             self.account.pictured.add(names.get("arm"))
@@ -219,11 +219,12 @@ class TableReader:
             generator=names.get("generator") or both, captioner=names.get("captioner") or both,
             generator_seed=seeds.get("generator_seed"), captioner_seed=seeds.get("captioner_seed"),
             editor=names.get("editor"), editor_seed=seeds.get("editor_seed"),
+            image_notes=notes, prompt_notes=prompt_notes,
         )  # fmt: skip
 
-    def _picture(self, place: Place, cell: Any, shown: str) -> str | None:
+    def _picture(self, place: Place, cell: Any, shown: str) -> tuple[str | None, tuple[str, ...]]:
         if cell is None:
-            return None
+            return None, ()
         try:
             if isinstance(cell, Mapping):
                 # As the datasets library has it: the file itself, or where it is.
@@ -235,7 +236,7 @@ class TableReader:
             raise BadCellError("the picture is neither a path nor the bytes of a file")
         except BadCellError as reason:
             self.account.reject(place, str(reason), shown, "picture")
-            return None
+            return None, ()
 
 
 def table_files(source: Path) -> list[Path]:

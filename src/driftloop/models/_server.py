@@ -18,6 +18,7 @@ from urllib.parse import urljoin, urlsplit
 from PIL import Image
 
 from ..errors import ModelError
+from ..pictures import Picture, PictureError, read_picture
 from ..steps import Failure
 
 T = TypeVar("T")
@@ -135,7 +136,7 @@ def check_address(url: str) -> str:
     return url.rstrip("/") + "/"
 
 
-def decode_picture(data: str) -> Image.Image:
+def decode_picture(data: str) -> Picture:
     """Read a picture from base64, with or without ``data:image/png;base64,`` before it.
 
     Raises:
@@ -147,20 +148,19 @@ def decode_picture(data: str) -> Image.Image:
         raise GarbageError(f"a picture that is not base64: {error}") from error
 
 
-def open_picture(data: bytes) -> Image.Image:
+def open_picture(data: bytes) -> Picture:
     """Read a picture's file.
 
     Raises:
         GarbageError: It is no picture, or half of one.
     """
     try:
-        with Image.open(io.BytesIO(data)) as file:
-            return file.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return read_picture(data)
+    except PictureError as error:
         raise GarbageError(f"a picture that cannot be read: {error}") from error
 
 
-def fetch_picture(url: str, base: str, timeout: float) -> Image.Image:
+def fetch_picture(url: str, base: str, timeout: float) -> Picture:
     """Fetch a picture by its address, without the key, as it may lie on another's server.
 
     Raises:

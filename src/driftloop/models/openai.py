@@ -170,10 +170,10 @@ class ServerPlayer:
         )  # fmt: skip
         answer = _first(_server.plain(found), "data")
         if answer.get("b64_json"):
-            picture = _server.decode_picture(str(answer["b64_json"]))
+            picture, notes = _server.decode_picture(str(answer["b64_json"]))
         elif answer.get("url"):
             url = str(answer["url"])
-            picture = _server.fetch_picture(url, settings.base_url, settings.timeout)
+            picture, notes = _server.fetch_picture(url, settings.base_url, settings.timeout)
         else:
             raise _server.GarbageError("an answer without a picture")
         odd = {
@@ -181,7 +181,8 @@ class ServerPlayer:
             "empty prompt": not text.strip(),
             "rewritten prompt": answer.get("revised_prompt") not in {None, "", text},
         }
-        return Output(picture, flags=tuple(flag for flag, is_so in odd.items() if is_so))
+        flags = (*(flag for flag, is_so in odd.items() if is_so), *notes)
+        return Output(picture, flags=flags)
 
     def _describe(self, picture: Image.Image, seed: int) -> Output:
         settings = self.settings

@@ -131,6 +131,11 @@ def _m006_names_of_players(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE new_players RENAME TO players")
 
 
+def _m007_flags_of_prompts(db: sqlite3.Connection) -> None:
+    """Keep what was done to a prompt's picture when it was read."""
+    db.execute("ALTER TABLE prompts ADD COLUMN flags TEXT NOT NULL DEFAULT '[]'")
+
+
 MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [
     _m001_initial,
     _m002_unknowns,
@@ -138,6 +143,7 @@ MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [
     _m004_readings,
     _m005_imported_steps_in_a_row,
     _m006_names_of_players,
+    _m007_flags_of_prompts,
 ]
 """Applied in order; the file's ``user_version`` counts how many it has seen. Append only."""
 
