@@ -11,7 +11,7 @@ import driftloop
 
 ROOT = Path(driftloop.__file__).parent
 FLOORS = [
-    {"errors", "seeds", "steps", "drawing", "pictures", "measures"},
+    {"errors", "seeds", "steps", "files", "drawing", "pictures", "measures"},
     {"prompts", "postcards"},
     {"study", "models", "interventions", "store"},
     {"scheduler", "encoders", "chains"},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import stat
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,15 +78,7 @@ def read_picture(source: bytes | Path) -> Picture:
     if not data:
         raise PictureError("the picture's file is empty")
     try:
-        with _open(data) as file:
-            # The size stands in the header: a bomb is told before it is unpacked.
-            if file.width < 1 or file.height < 1:
-                raise PictureError("the picture has no pixels")
-            if file.width * file.height > MAX_PIXELS:
-                raise PictureError(
-                    f"the picture is too large: {file.width} by {file.height} pixels, and at most "
-                    f"{MAX_PIXELS:,} are read"
-                )
+        with open_picture(data) as file:
             return _decode(file)
     except (PictureError, MemoryError):
         raise
@@ -102,14 +95,31 @@ def _bytes_of(path: Path) -> bytes:
         return stream.read(MAX_BYTES + 1)
 
 
-def _open(data: bytes) -> ImageFile.ImageFile:
-    """Open a picture by its first bytes, without a look at its pixels.
+def open_picture(data: bytes, formats: Sequence[str] = FORMATS) -> ImageFile.ImageFile:
+    """Open a picture by its first bytes and check its size, before any of it is decoded.
 
     ``Image.open`` would warn of a large picture before its size could be asked for.
+
+    Raises:
+        PictureError: It has none of the formats, no pixels, or too many of them.
+        Exception: Its header is damaged.
     """
+    file = _open(data, formats)
+    # The size stands in the header: a bomb is told before it is unpacked.
+    if file.width < 1 or file.height < 1:
+        raise PictureError("the picture has no pixels")
+    if file.width * file.height > MAX_PIXELS:
+        raise PictureError(
+            f"the picture is too large: {file.width} by {file.height} pixels, and at most "
+            f"{MAX_PIXELS:,} are read"
+        )
+    return file
+
+
+def _open(data: bytes, formats: Sequence[str]) -> ImageFile.ImageFile:
     Image.init()
     reason: Exception | None = None
-    for name in FORMATS:
+    for name in formats:
         if name not in Image.OPEN:
             continue
         factory, accept = Image.OPEN[name]
@@ -121,7 +131,7 @@ def _open(data: bytes) -> ImageFile.ImageFile:
             reason = error
     if reason is not None:
         raise reason
-    raise PictureError(f"the picture is none of {', '.join(FORMATS)}")
+    raise PictureError(f"the picture is none of {', '.join(formats)}")
 
 
 def _decode(file: ImageFile.ImageFile) -> Picture:

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..drawing import EDGE, INK, LINE, PAPER, SOFT, fitted, write_text
 from ..errors import StoreError
+from ..files import written_whole
 from ..steps import Trajectory
 from ..store import Run
 from ._gather import Material, Track, gather
@@ -81,7 +82,8 @@ def contact_strip(
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(target, "PNG", optimize=True)
+        with written_whole(target) as stream:
+            sheet.save(stream, "PNG", optimize=True)
     except OSError as error:
         raise StoreError(f"{target}: the picture cannot be written there: {error}") from error
     return target

@@ -184,16 +184,13 @@ class Run:
         Returns:
             The session's number.
         """
-        now = time.time()
+        now, told = time.time(), flags or {}
         with self._transaction() as db:
             db.execute("INSERT OR IGNORE INTO studies VALUES (?, ?, ?)", (digest, study, now))
             db.executemany(
                 "INSERT OR IGNORE INTO prompts (id, kind, value, source, flags)"
                 " VALUES (?, ?, ?, ?, ?)",
-                [
-                    (id, *content, source, json.dumps((flags or {}).get(id, ())))
-                    for id, content, source in prompts
-                ],
+                [(id, *what, source, json.dumps(told.get(id, ()))) for id, what, source in prompts],
             )
             cursor = db.execute(
                 "INSERT INTO sessions (study, started, environment) VALUES (?, ?, ?)",
@@ -239,16 +236,13 @@ class Run:
         if self._session is None:
             raise RuntimeError("begin() a session before committing steps to it")
         fresh = [step.outcome for step in steps if isinstance(step.outcome, Output)]
-        try:
-            self.images.put(
-                {
-                    outcome.reference.value: outcome.content
-                    for outcome in fresh
-                    if isinstance(outcome.content, Image.Image)
-                }
-            )
-        except OSError as error:
-            raise StoreError(f"{self.images.folder}: cannot be written: {error}") from error
+        self.put_images(
+            {
+                outcome.reference.value: outcome.content
+                for outcome in fresh
+                if isinstance(outcome.content, Image.Image)
+            }
+        )
         share = seconds / max(len(fresh), 1)
         with self._transaction() as db:
             for step in steps:
