@@ -293,9 +293,12 @@ def _check_same_study(casting: Casting, starts: Starts, run: Run, where: str) ->
     free = {seat.model: seat.settings.UNDECIDING for seat in casting.seats.values()}
     found += casting.study.deciding(free).conflicts(*(study.deciding(free) for study in earlier))
     for prompt in run.prompts():
-        content, _ = starts.get(prompt["id"], (None, None))
+        content, picture = starts.get(prompt["id"], (None, None))
         if content is not None and content != (prompt["kind"], prompt["value"]):
-            found.append(f"prompt '{prompt['id']}' has another content")
+            # Older versions did nothing of this to a picture, and so started from another one.
+            notes = picture.notes if picture is not None else ()
+            done = f" (its picture, as it is read now: {', '.join(notes)})" if notes else ""
+            found.append(f"prompt '{prompt['id']}' has another content{done}")
     for player in run.players():
         seat = casting.seats.get(player["model"])
         # Of a player that played elsewhere nobody knows the weights.
