@@ -41,7 +41,7 @@ def box(face: Any = drawing._PLAIN) -> bytes:
 @pytest.fixture
 def no_system(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "_system", list)
-    drawing._warn_once.cache_clear()
+    monkeypatch.setattr(drawing, "_TOLD", set())
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -79,7 +79,14 @@ def test_what_no_font_has_is_told_once_by_its_script(no_system: None) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         shown("เรือ")
+        shown("ที่")
     assert missing("a เ") == ["เ"]
+
+
+def test_a_pillow_without_raqm_is_told(no_system: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing.features, "check", lambda name: False)
+    with pytest.warns(UserWarning, match="no raqm"):
+        shown("בים")
 
 
 def test_a_font_of_the_system_draws_what_the_shipped_one_lacks(

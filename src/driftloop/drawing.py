@@ -32,6 +32,9 @@ _NOT_FIRST = frozenset("、。，．！？：；）」』】〉》”’…ー�
 _UNBLANKED = ("CJK", "HIRAGANA", "KATAKANA", "BOPOMOFO", "THAI", "LAO", "KHMER", "MYANMAR")
 """Scripts that put no blank between words, by the first word of their characters' names."""
 
+_TOLD: set[str] = set()
+"""Scripts that a warning has named."""
+
 
 class _Face(NamedTuple):
     """A font's file; the one that Pillow brings has none."""
@@ -297,30 +300,26 @@ def _from_right(text: str) -> bool:
 
 
 def _warn_of_missing(text: str, faces: Sequence[_Face]) -> None:
-    lacking = [char for char in text if not any(_has(face, char) for face in faces)]
-    if lacking:
-        _warn_once(frozenset(_script(char) for char in lacking), "".join(dict.fromkeys(lacking)))
-    joined = any(unicodedata.bidirectional(char) in {"R", "AL"} or
-                 unicodedata.category(char) in {"Mn", "Mc"} for char in text)  # fmt: skip
-    if joined and not features.check("raqm"):
-        _warn_once(frozenset({"raqm"}), "")
-
-
-@lru_cache(256)
-def _warn_once(scripts: frozenset[str], examples: str) -> None:
-    if "raqm" in scripts:
+    """Name what cannot be drawn, each script once: a film shows hundreds of captions."""
+    lacking = {char: _script(char) for char in text if not any(_has(face, char) for face in faces)}
+    if fresh := {script for script in lacking.values() if script not in _TOLD}:
+        _TOLD.update(fresh)
+        examples = "".join(lacking)[:20]
+        warnings.warn(
+            f"no font of this machine has {', '.join(sorted(fresh))} ({examples}): these are drawn "
+            f"as boxes; a font of outlines that has them, such as Noto Sans of the script, mends it",
+            stacklevel=3,
+        )
+    if "raqm" in _TOLD or features.check("raqm"):
+        return
+    kinds = {(unicodedata.bidirectional(char), unicodedata.category(char)) for char in text}
+    if any(order in {"R", "AL"} or kind in {"Mn", "Mc"} for order, kind in kinds):
+        _TOLD.add("raqm")
         warnings.warn(
             "this build of Pillow has no raqm: texts that are read from the right, and letters "
             "with marks, are drawn letter by letter",
-            stacklevel=4,
+            stacklevel=3,
         )
-        return
-    warnings.warn(
-        f"no font of this machine has {', '.join(sorted(scripts))} ({examples[:20]}): these are "
-        f"drawn as boxes; a font of outlines that has them, such as Noto Sans of the script, "
-        f"mends it",
-        stacklevel=4,
-    )
 
 
 def _script(char: str) -> str:
