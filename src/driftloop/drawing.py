@@ -86,7 +86,7 @@ def write_text(
     faces = _faces(text, only_shipped)
     if not only_shipped:
         _warn_of_missing(text, faces)
-    lines = _lines(text, faces, size, width)
+    lines = _lines(text, faces, size, width, most)
     if len(lines) > most:
         parts = _clusters(lines[most - 1].rstrip()) if most else []
         while parts and _length("".join(parts).rstrip() + " …", faces, size) > width:
@@ -243,23 +243,36 @@ def _length(text: str, faces: Sequence[_Face], size: int) -> float:
     return sum(_font(face, size).getlength(run) for run, face in _runs(text, faces))
 
 
-def _lines(text: str, faces: Sequence[_Face], size: int, width: int) -> list[str]:
-    """Break a text where its script lets it, and a word that is wider than a line anywhere."""
+def _lines(
+    text: str, faces: Sequence[_Face], size: int, width: int, most: int = LONGEST
+) -> list[str]:
+    """Break a text where its script lets it, and a word that is wider than a line anywhere.
+
+    No more lines are made than one beyond the most.
+    """
     lines: list[str] = []
-    current = ""
+    current, taken = "", 0.0
     for word in _words(text):
-        if _length((current + word).rstrip(), faces, size) <= width:
-            current += word
-            continue
-        if current:
+        # Parts are measured by themselves, once each: to shape a line for every part is slow.
+        whole = taken + _part_length(word.rstrip(), tuple(faces), size) <= width
+        if not whole and current:
             lines.append(current)
-        current = ""
-        for part in _clusters(word):
-            if current and _length((current + part).rstrip(), faces, size) > width:
+            current, taken = "", 0.0
+            whole = _part_length(word.rstrip(), tuple(faces), size) <= width
+        for part in [word] if whole else _clusters(word):
+            if current and taken + _part_length(part.rstrip(), tuple(faces), size) > width:
                 lines.append(current)
-                current = ""
+                current, taken = "", 0.0
             current += part
+            taken += _part_length(part, tuple(faces), size)
+        if len(lines) > most:
+            return lines
     return [*lines, current] if current.strip() else lines
+
+
+@lru_cache(16_384)
+def _part_length(part: str, faces: tuple[_Face, ...], size: int) -> float:
+    return _length(part, faces, size)
 
 
 def _words(text: str) -> Iterator[str]:
@@ -306,8 +319,8 @@ def _warn_of_missing(text: str, faces: Sequence[_Face]) -> None:
         _TOLD.update(fresh)
         examples = "".join(lacking)[:20]
         warnings.warn(
-            f"no font of this machine has {', '.join(sorted(fresh))} ({examples}): these are drawn "
-            f"as boxes; a font of outlines that has them, such as Noto Sans of the script, mends it",
+            f"no font of this machine has {', '.join(sorted(fresh))} ({examples}): these are "
+            f"drawn as boxes; a font of outlines that has them, such as Noto Sans, mends it",
             stacklevel=3,
         )
     if "raqm" in _TOLD or features.check("raqm"):
