@@ -339,4 +339,5 @@ def _script(char: str) -> str:
     if unicodedata.category(char) == "So":
         return "symbols and emoji"
     name = unicodedata.name(char, "")
-    return name.split()[0].partition("-")[0].capitalize() if name else f"U+{ord(char):04X}"
+    word = name.split()[0].partition("-")[0] if name else f"U+{ord(char):04X}"
+    return "Chinese characters" if word == "CJK" else word.capitalize()
