@@ -240,6 +240,17 @@ def test_of_what_moves_the_first_picture_is_taken(form: str) -> None:
     assert read_picture(data) == (first, ("first frame",))
 
 
+@pytest.mark.parametrize("form", ["PPM", "JPEG2000", "AVIF"])
+def test_less_usual_formats_are_read(form: str) -> None:
+    Image.init()
+    if form not in Image.SAVE:
+        pytest.skip(f"this Pillow cannot write {form}")
+    image = Image.new("RGB", (16, 16), (40, 90, 160))
+    found, notes = read_picture(written(image, form))
+    assert far(found, image) <= 4
+    assert notes == ()
+
+
 @pytest.mark.parametrize("side", [9_000, 13_000, 50_000])
 @pytest.mark.filterwarnings("error")
 def test_a_picture_that_is_too_large_is_refused_by_its_header(side: int) -> None:
