@@ -11,7 +11,7 @@ import driftloop
 
 ROOT = Path(driftloop.__file__).parent
 FLOORS = [
-    {"errors", "seeds", "steps", "drawing", "measures"},
+    {"errors", "seeds", "steps", "files", "drawing", "pictures", "measures"},
     {"prompts", "postcards"},
     {"study", "models", "interventions", "store"},
     {"scheduler", "encoders", "chains"},
@@ -58,7 +58,9 @@ def test_imports_go_down() -> None:
 
 def test_every_part_has_its_floor() -> None:
     parts = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or path.is_dir()}
-    assert parts - set().union(*FLOORS) - {"__init__", "__pycache__", "studies"} == set()
+    assert (
+        parts - set().union(*FLOORS) - {"__init__", "__pycache__", "studies", "typefaces"} == set()
+    )
 
 
 def test_the_package_and_its_command_line_import_nothing_heavy() -> None:

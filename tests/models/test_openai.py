@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from openai_models import KEY, LONG, describe, draw, load, played, settings, study
 from openai_server import Server, serve
+from PIL import Image
 
 pytest.importorskip("openai")
 
@@ -79,6 +81,29 @@ def test_what_is_odd_is_told(server: Server) -> None:
     server.ending = "content_filter"
     (filtered,) = load(server, "captioner").play([picture], [1])
     assert "filtered" in filtered.flags
+
+
+def test_what_was_done_to_read_a_servers_picture_is_told(server: Server) -> None:
+    plain = Image.new("RGB", (4, 2), (200, 10, 10))
+    clear = plain.convert("RGBA")
+    clear.paste((9, 9, 9, 0), (0, 0, 2, 2))
+    deep = Image.fromarray(np.array([[0, 65535], [32768, 257]], dtype=np.uint16))
+    server.draw = lambda text, seed: {"clear": clear, "deep": deep}.get(text, plain)
+    for by_url in (False, True):
+        server.by_url = by_url
+        answers = load(server, "generator").play(["plain", "clear", "deep"], [1, 2, 3])
+        assert [answer.flags for answer in answers] == [
+            ("flat",), ("laid on white",), ("scaled to 8 bits",),
+        ]  # fmt: skip
+        assert answers[1].content.getpixel((0, 0)) == (255, 255, 255)
+        levels = [answers[2].content.getpixel(at)[0] for at in ((0, 0), (1, 0), (0, 1), (1, 1))]
+        assert levels == [0, 255, 128, 1]
+
+
+def test_a_servers_picture_that_is_too_large_is_a_failure_that_says_so(server: Server) -> None:
+    server.draw = lambda text, seed: Image.new("1", (13_000, 13_000))
+    (failed,) = load(server, "generator", retries=0).play(["a"], [1])
+    assert "too large: 13000 by 13000 pixels" in failed.reason
 
 
 def test_answers_do_not_depend_on_company_and_the_test_is_cheap(server: Server) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from pathlib import Path
 
@@ -20,14 +21,20 @@ from driftloop.store import create_run
 
 
 def test_lossless_is_lossless() -> None:
-    import io
-
     image = draw("a ship at night", random.Random(0), 64)
     data, side = encode(image, Rung(None, None))
     assert side == 64
     np.testing.assert_array_equal(
         np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), np.asarray(image)
     )
+
+
+def test_a_picture_that_is_too_wide_for_webp_is_shown_all_the_same() -> None:
+    image = Image.new("RGB", (20_000, 2), "red")
+    for rung in LADDER:
+        data, side = encode(image, rung)
+        with Image.open(io.BytesIO(data)) as file:
+            assert max(file.size) == side
 
 
 def test_the_ladder_gets_smaller() -> None:

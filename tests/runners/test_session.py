@@ -283,6 +283,21 @@ def test_prompts_may_be_pictures(tmp_path: Path) -> None:
         Session(study, tmp_path / "2")
 
 
+def test_what_was_done_to_a_prompts_picture_is_kept_with_it(tmp_path: Path) -> None:
+    Image.new("RGBA", (5, 5), (200, 30, 30, 0)).save(tmp_path / "clear.png")
+    study = toy_study(
+        prompts=[{"image": str(tmp_path / "clear.png")}],
+        arms=[{"name": "backwards", "network": ["look", "draw"]}],
+    )
+    with driftloop.run(study, tmp_path / "1", progress=False) as run:
+        (prompt,) = run.prompts()
+        assert prompt["flags"] == ["laid on white"]
+        assert run.image(prompt["value"]).getpixel((0, 0)) == (255, 255, 255)
+    (tmp_path / "clear.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 5 5\n")
+    with pytest.raises(StudyError, match=r"clear\.png cannot be read .* none of PNG"):
+        Session(study, tmp_path / "2")
+
+
 def test_a_micro_batch_that_is_not_set_is_probed_and_kept(tmp_path: Path) -> None:
     data = toy_data()
     del data["models"]["draw"]["batch_size"]

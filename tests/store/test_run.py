@@ -208,8 +208,9 @@ def test_an_older_schema_is_brought_up_to_date(
 ) -> None:
     monkeypatch.setattr("driftloop.store._schema.MIGRATIONS", MIGRATIONS[:1])
     old = create_run(tmp_path / "run")
-    old.begin(study="{}", digest="d", prompts=[], environment={})
+    old._db.execute("INSERT INTO sessions VALUES (1, 'd', 1.0, NULL, NULL, '{}')")
     old._db.execute("INSERT INTO players VALUES ('f', 'm', 'generator', 4, '{}')")
+    old._db.execute("INSERT INTO prompts VALUES ('old', 'image', 'cd', 'mine')")
     picture = ("f", "text", "in", 5, "image", "ab", 3, 2, "cut words", '["flat"]', 1, 5.0, 1.0)
     silent = ("f", "text", "in", 5, "image", "cd", None, 0, "", "[]", 1, 5.0, 1.0)
     caption = ("f", "image", "ab", 5, "text", "y", 4, 0, "and more", "[]", 1, 5.0, 1.0)
@@ -237,7 +238,9 @@ def test_an_older_schema_is_brought_up_to_date(
         # One role plays one step a round.
         assert [row["round"] for row in run.failures()] == [run.steps_of(WHERE)[-1]["round"] + 1]
         content = Content("text", "known")
-        run.begin(study="{}", digest="d", prompts=[], environment={})
+        seen = [("p", Content("image", "ab"), "mine")]
+        run.begin(study="{}", digest="d", prompts=seen, environment={}, flags={"p": ["turned"]})
+        assert [row["flags"] for row in run.prompts()] == [[], ["turned"]]
         elsewhere = [Recorded(1, Role.WRITER, "w", "g", None, content)]
         run.record(Trajectory("b", "p", 0), elsewhere)
         assert run.steps_of(Trajectory("b", "p", 0))[0]["seed"] is None

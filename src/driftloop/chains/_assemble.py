@@ -37,6 +37,8 @@ class Chain:
     """None where it is not known."""
     rounds: dict[int, Round]
     """By number, from 1, in order; some may be missing."""
+    start_notes: tuple[str, ...] = ()
+    """What was done to a picture that it starts from."""
 
 
 class _Key(NamedTuple):
@@ -49,6 +51,7 @@ class _Key(NamedTuple):
 class _Draft:
     rows: list[Row] = field(default_factory=list)
     start: Content | None = None
+    start_notes: tuple[str, ...] = ()
     rounds: dict[int, Round] = field(default_factory=dict)
 
 
@@ -170,6 +173,7 @@ def _fill(draft: _Draft, account: Account, numbered: Numbered, offset: int) -> N
         # The picture is what the chain started from; a text beside it describes it.
         if row.prompt_image:
             draft.start = Content("image", row.prompt_image)
+            draft.start_notes = row.prompt_notes
             break
         if row.prompt and row.prompt.strip():
             draft.start = Content("text", row.prompt)
@@ -232,6 +236,7 @@ def _begin(draft: _Draft, row: Row, begun: bool, account: Account) -> bool:
             odd.append((kind, "the start is an empty text"))
         elif draft.start is None:
             draft.start = Content("text" if kind == "text" else "image", value)
+            draft.start_notes = row.image_notes if kind == "image" else ()
         elif draft.start.value == value and draft.start.kind == kind:
             same += 1
         else:
@@ -339,7 +344,8 @@ def _named(drafts: dict[_Key, _Draft], account: Account) -> Iterator[Chain]:
         for at, (key, draft) in enumerate(members):
             twin = numbers[key.twin] if numbers is not None and key.twin else at
             rounds = dict(sorted(draft.rounds.items()))
-            yield Chain(Trajectory(arm, id, twin), contents[id], rounds)
+            notes = draft.start_notes
+            yield Chain(Trajectory(arm, id, twin), contents[id], rounds, notes)
 
 
 def _prompt_id(start: Content | None) -> str | None:

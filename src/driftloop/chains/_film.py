@@ -25,6 +25,8 @@ LEAST_TILE = 12
 MOST_FRAMES = 300
 """Longer runs are shown at every second, third ... round."""
 CAPTION_LINES = 5
+TITLE, BODY, SMALL = 15, 14, 11
+"""Pixels of letters."""
 MARGIN = 20
 
 
@@ -97,7 +99,7 @@ def _track(run: Run, name: Trajectory, start: Content | None) -> _Track:
 
 def _one(run: Run, track: _Track, rounds: Sequence[int]) -> Iterator[Image.Image]:
     """A picture with its caption, round by round; the first frame is the start."""
-    title, body = ImageFont.load_default(15), ImageFont.load_default(14)
+    title = ImageFont.load_default(TITLE)
     pictured = bool(track.pictures) or (track.start is not None and track.start.kind == "image")
     width = SIDE + 2 * MARGIN
     top = MARGIN + 28
@@ -123,9 +125,9 @@ def _one(run: Run, track: _Track, rounds: Sequence[int]) -> Iterator[Image.Image
         room = (height - MARGIN - y) // LINE
         if round == 0 and pictured:
             # The start's text stands where its picture would be.
-            write_text(pen, text, (MARGIN + 16, top + 16), SIDE - 32, title, INK, SIDE // LINE - 2)
+            write_text(pen, text, (MARGIN + 16, top + 16), SIDE - 32, TITLE, INK, SIDE // LINE - 2)
         else:
-            write_text(pen, text, (MARGIN, y), SIDE, body, INK, room)
+            write_text(pen, text, (MARGIN, y), SIDE, BODY, INK, room)
         yield sheet
 
 
@@ -143,7 +145,7 @@ def _mosaic(run: Run, tracks: Sequence[_Track], rounds: Sequence[int]) -> Iterat
     head = 30
     width, height = columns * tile + gap, head + lines * tile + gap
     width, height = width + width % 2, height + height % 2
-    title = ImageFont.load_default(15)
+    title = ImageFont.load_default(TITLE)
     for round in rounds:
         sheet = Image.new("RGB", (width, height), PAPER)
         pen = ImageDraw.Draw(sheet)
@@ -157,10 +159,9 @@ def _mosaic(run: Run, tracks: Sequence[_Track], rounds: Sequence[int]) -> Iterat
             if digest is not None:
                 sheet.paste(fitted(run.image(digest), side), (x, y))
             elif round == 0 and track.start is not None and tile >= 100:
-                body = ImageFont.load_default(11)
                 lines_of_text = (side - 12) // LINE
                 write_text(
-                    pen, track.start.value, (x + 6, y + 6), side - 12, body, INK, lines_of_text
+                    pen, track.start.value, (x + 6, y + 6), side - 12, SMALL, INK, lines_of_text
                 )
             else:
                 pen.rectangle((x, y, x + side - 1, y + side - 1), outline=EDGE)

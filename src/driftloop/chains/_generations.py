@@ -150,17 +150,17 @@ class GenerationsReader:
         for file, inside in files.items():
             place = Place(self._folder.name(file), None)
             try:
-                digest = self.pictures.from_file(file)
+                digest, notes = self.pictures.from_file(file)
             except BadCellError as reason:
                 self.account.reject(place, str(reason), "", "picture")
                 continue
-            row = self._row(place, arm, number, inside, image=digest)
+            row = self._row(place, arm, number, inside, image=digest, notes=notes)
             if row is not None:
                 yield row
 
     def _row(
         self, place: Place, arm: str, number: int, file: str,
-        text: str | None = None, image: str | None = None,
+        text: str | None = None, image: str | None = None, notes: tuple[str, ...] = (),
     ) -> Row | None:  # fmt: skip
         try:
             # Endings differ between generations: .png here, .jpg there, or none. Windows has
@@ -182,7 +182,7 @@ class GenerationsReader:
         prompt = f"{name} (picture)" if start.pictures and not start.captions else name
         return Row(
             place, number, text=text, image=image, arm=arm, trajectory=name,
-            prompt_id=prompt,
+            prompt_id=prompt, image_notes=notes,
         )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import ChainError
+from ..pictures import NOTES
 from ..prompts import name_prompt
 from ..seeds import digest
 from ..steps import Content, Failure, Recorded, Role
@@ -113,6 +115,7 @@ def import_chains(
         reader.account.notes += listed.note_unread(read)
         if not chains:
             raise ChainError(f"{source}: no chain in it can be used{_why(reader.account)}")
+        reader.account.notes += _changes(chains)
         content = _content(chains)
         if held and held["content"] != content:
             raise ChainError(
@@ -204,6 +207,7 @@ def _write(
             "kept out": len(account.rejected),
             "notes": account.notes,
         },
+        flags={chain.name.prompt: chain.start_notes for chain in chains if chain.start_notes},
     )
     known = set(run.trajectories())
     players: set[str] = set()
@@ -260,6 +264,7 @@ def _step(number: int, kind: str, row: Row, last: Content | None, pictured: bool
     flags: tuple[str, ...] = ()
     if kind == "image" and row.image is not None:
         outcome = Content("image", row.image)
+        flags = row.image_notes
     elif kind == "text" and row.text is not None:
         outcome = Content("text", row.text)
         flags = () if row.text.strip() else ("empty",)
@@ -281,6 +286,18 @@ def _painter(row: Row) -> tuple[Role, str | None, int | None]:
     if row.editor is not None:
         return Role.EDITOR, row.editor, row.editor_seed
     return Role.GENERATOR, row.generator, row.generator_seed
+
+
+def _changes(chains: Iterable[Chain]) -> Iterator[str]:
+    """What was done to pictures so that they could be read, counted."""
+    starts = {chain.name.prompt: chain.start_notes for chain in chains}
+    told = [round.image.image_notes for chain in chains for round in chain.rounds.values()
+            if round.image]  # fmt: skip
+    told = [notes for notes in (*starts.values(), *told) if notes]
+    counts = Counter(note for notes in told for note in notes)
+    if counts:
+        some = ", ".join(f"{note} {counts[note]:,}" for note in NOTES if note in counts)
+        yield f"pictures that were changed when they were read: {len(told):,} ({some})"
 
 
 def _content(chains: Iterable[Chain]) -> str:

@@ -17,7 +17,7 @@ from ..errors import ChainError
 from ._columns import SYNONYMS
 from ._encoded import open_text
 from ._folder import Folder
-from ._pictures import SUFFIXES, Pictures
+from ._pictures import SUFFIXES, Pictures, ReadPicture
 from ._rows import (
     MAX_ROUND,
     MAX_TEXT,
@@ -135,7 +135,7 @@ class PairsReader:
                 yield row
 
     def _row(
-        self, file: Path, named: Named, prompt: str | None, prompt_image: str | None
+        self, file: Path, named: Named, prompt: str | None, prompt_image: ReadPicture | None
     ) -> Row | None:
         place = Place(self._folder.name(file), None)
         try:
@@ -144,19 +144,20 @@ class PairsReader:
                     f"the round is out of range: {named.number} of 0 to {MAX_ROUND:,}"
                 )
             chain = clean_name(named.chain[-1] if named.chain else self._own_name, "chain")
-            image = self.pictures.from_file(file) if _pictured(file) else None
+            image, notes = self.pictures.from_file(file) if _pictured(file) else (None, ())
             return Row(
                 place, named.number, text=self._caption(file) if image is None else None,
                 image=image, arm=clean_name("/".join(named.chain[:-1]), "arm"),
                 trajectory="/".join(named.chain) or chain,
                 prompt_id=None if prompt or prompt_image else chain,
-                prompt=prompt, prompt_image=prompt_image,
+                prompt=prompt, prompt_image=prompt_image and prompt_image.digest,
+                image_notes=notes, prompt_notes=prompt_image.notes if prompt_image else (),
             )  # fmt: skip
         except BadCellError as reason:
             self.account.reject(place, str(reason), "", "picture" if _pictured(file) else "file")
             return None
 
-    def _start(self, file: Path) -> tuple[str | None, str | None]:
+    def _start(self, file: Path) -> tuple[str | None, ReadPicture | None]:
         """The text, or the picture, that chains start from."""
         try:
             if _pictured(file):

@@ -119,19 +119,20 @@ class PanicReader:
             )
         model = clean_name(str(cells.get("model") or ""), "model")
         image, text = None, cells.get("output_text")
+        notes: tuple[str, ...] = ()
         if kind == "image":
             text = None
             if cells.get("output_image") is None:
                 self._left_out += 1
                 return
-            image = self.pictures.from_cell(cells["output_image"])
+            image, notes = self.pictures.from_cell(cells["output_image"])
         elif not isinstance(text, str):
             raise BadCellError("there is no text, as of a run that was not finished")
         yield Row(
             place, number + 1, text=None if text is None else clean_text(text, "text"),
             image=image, arm=facts.arm, trajectory=str(cells["run_id"]), prompt=facts.prompt,
             twin=facts.twin, generator=model, captioner=model, generator_seed=facts.seed,
-            captioner_seed=facts.seed,
+            captioner_seed=facts.seed, image_notes=notes,
         )  # fmt: skip
 
     def _runs(self) -> dict[str, RunFacts]:

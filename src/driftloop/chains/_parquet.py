@@ -133,10 +133,4 @@ def _schema() -> pa.Schema:
 
 
 def _picture(run: Run, digest: str) -> dict[str, Any]:
-    path = run.images.path(digest)
-    try:
-        return {"bytes": path.read_bytes(), "path": path.name}
-    except OSError as error:
-        raise StoreError(
-            f"{path}: the picture cannot be read ({error.strerror}); see driftloop doctor"
-        ) from error
+    return {"bytes": run.images.file(digest), "path": f"{digest}.png"}

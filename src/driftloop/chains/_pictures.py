@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import io
 import stat
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from ..pictures import MAX_BYTES, PictureError, read_picture
 from ..steps import image_digest
 from ._inline import inside, sole
 from ._references import SUFFIXES, Finder
 from ._rows import BadCellError
 
-__all__ = ["SUFFIXES", "Pictures"]
+__all__ = ["SUFFIXES", "Pictures", "ReadPicture"]
 
-MAX_PIXELS = 64_000_000
-MAX_BYTES = 100_000_000
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 TOGETHER = 32
 """Pictures that are written at the same time, if they are small."""
-HELD_PIXELS = 16_000_000
+HELD_BYTES = 48_000_000
 
 Keep = Callable[[Mapping[str, Image.Image]], None]
+
+
+class ReadPicture(NamedTuple):
+    """A picture that was read."""
+
+    digest: str
+    notes: tuple[str, ...]
+    """What was done to it, see :data:`driftloop.pictures.NOTES`."""
 
 
 class Pictures:
@@ -42,7 +46,7 @@ class Pictures:
         self.base = base.resolve()
         self.keep: Keep = lambda pictures: None
         self._held: dict[str, Image.Image] = {}
-        self._by_path: dict[Path, str] = {}
+        self._by_path: dict[Path, ReadPicture] = {}
         self._finder = Finder(self.base)
 
     @property
@@ -54,8 +58,8 @@ class Pictures:
         """How paths were understood, where that is not as they stand."""
         return self._finder.notes()
 
-    def from_cell(self, cell: Any) -> str:
-        """Read the picture that a cell of a table holds or names; its digest.
+    def from_cell(self, cell: Any) -> ReadPicture:
+        """Read the picture that a cell of a table holds or names.
 
         Args:
             cell: A path, the bytes of a file (also as base64 or a ``data:`` address),
@@ -68,23 +72,23 @@ class Pictures:
         data = inside(cell)
         return self.from_path(cell.strip()) if data is None else self.from_bytes(data)
 
-    def from_path(self, name: str) -> str:
-        """Read the picture at a path as a source names it; its digest.
+    def from_path(self, name: str) -> ReadPicture:
+        """Read the picture at a path as a source names it.
 
         Raises:
             BadCellError: It leads out of the folder, or is no picture that can be read.
         """
         return self._read(self._finder.find(name), name)
 
-    def from_file(self, file: Path) -> str:
-        """Read a picture that lies in the source's folder itself, and is no link; its digest.
+    def from_file(self, file: Path) -> ReadPicture:
+        """Read a picture that lies in the source's folder itself, and is no link.
 
         Raises:
             BadCellError: It is no picture that can be read.
         """
         return self._read(file.resolve(), file.name)
 
-    def _read(self, path: Path, name: str) -> str:
+    def _read(self, path: Path, name: str) -> ReadPicture:
         if path not in self._by_path:
             try:
                 if not stat.S_ISREG(path.stat().st_mode):
@@ -100,40 +104,22 @@ class Pictures:
                 raise BadCellError(f"the picture cannot be read: {error}") from None
         return self._by_path[path]
 
-    def from_bytes(self, data: bytes) -> str:
-        """Read a picture's file from memory; its digest.
+    def from_bytes(self, data: bytes) -> ReadPicture:
+        """Read a picture's file from memory.
 
         Raises:
             BadCellError: It is no picture that can be read.
         """
-        if len(data) > MAX_BYTES:
-            raise BadCellError(f"the picture's file has more than {MAX_BYTES:,} bytes")
-        Image.init()
-        allowed = [name for name in FORMATS if name in Image.OPEN]
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                with Image.open(io.BytesIO(data), formats=allowed) as file:
-                    # The size stands in the header: a bomb is told before it is unpacked.
-                    if file.width * file.height > MAX_PIXELS:
-                        raise BadCellError(
-                            f"the picture is too large: {file.width} by {file.height} pixels"
-                        )
-                    image = file.convert("RGB")
-        except BadCellError:
-            raise
-        except UnidentifiedImageError:
-            raise BadCellError(f"the picture is none of {', '.join(FORMATS)}") from None
-        except Image.DecompressionBombError as error:
-            raise BadCellError(f"the picture is too large: {error}") from None
-        except (OSError, ValueError, SyntaxError, EOFError) as error:
-            raise BadCellError(f"the picture is damaged: {error}") from None
+            image, notes = read_picture(data)
+        except PictureError as error:
+            raise BadCellError(str(error)) from None
         digest = image_digest(image)
         self._held[digest] = image
-        pixels = sum(held.width * held.height for held in self._held.values())
-        if len(self._held) >= TOGETHER or pixels > HELD_PIXELS:
+        size = sum(held.width * held.height * 3 for held in self._held.values())
+        if len(self._held) >= TOGETHER or size > HELD_BYTES:
             self.flush()
-        return digest
+        return ReadPicture(digest, notes)
 
     def flush(self) -> None:
         """Hand on what is held."""

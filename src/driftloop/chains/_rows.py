@@ -44,6 +44,8 @@ class Row:
     text: str | None = None
     image: str | None = None
     """Digest of a picture that was read."""
+    image_notes: tuple[str, ...] = field(default=(), kw_only=True)
+    """What was done to it when it was read."""
     failure: str | None = None
     """Why there is neither text nor picture."""
     arm: str | None = None
@@ -51,6 +53,7 @@ class Row:
     prompt_id: str | None = None
     prompt: str | None = None
     prompt_image: str | None = None
+    prompt_notes: tuple[str, ...] = field(default=(), kw_only=True)
     twin: str | None = None
     generator: str | None = None
     captioner: str | None = None

@@ -180,7 +180,8 @@ class TableReader:
         if isinstance(cell, str) and not cell.strip():
             return meaning != "text"
         if isinstance(cell, Mapping) and meaning in ("image", "prompt_image"):
-            return not (cell.get("bytes") or cell.get("path"))
+            # As the datasets library writes that there is none.
+            return {*cell} <= {"bytes", "path"} and not any(cell.values())
         if meaning in WORDS_ARE_NAMES:
             if is_missing(cell) and not is_missing(cell, NOTHING):
                 self.account.tell(f"'{cell}' is kept as the name of the {meaning}", str(place))
@@ -212,8 +213,8 @@ class TableReader:
         if "image" in found:
             self.account.pictured.add(names.get("arm"))
         unread: list[str] = []
-        image = self._picture(found.get("image"), unread)
-        prompt_image = self._picture(found.get("prompt_image"), unread)
+        image, notes = self._picture(found.get("image"), unread)
+        prompt_image, prompt_notes = self._picture(found.get("prompt_image"), unread)
         if failure is not None and texts.get("text", "").strip() == "":
             texts.pop("text", None)
         if failure is None and image is None and "text" not in texts:
@@ -234,19 +235,20 @@ class TableReader:
             generator=names.get("generator") or both, captioner=names.get("captioner") or both,
             generator_seed=seeds.get("generator_seed"), captioner_seed=seeds.get("captioner_seed"),
             editor=names.get("editor"), editor_seed=seeds.get("editor_seed"),
+            image_notes=notes, prompt_notes=prompt_notes,
         )  # fmt: skip
 
-    def _picture(self, cell: Any, unread: list[str]) -> str | None:
-        """A picture's digest; why it cannot be read goes to the list."""
+    def _picture(self, cell: Any, unread: list[str]) -> tuple[str | None, tuple[str, ...]]:
+        """A picture's digest and what was done to it; why it cannot be read goes to the list."""
         if cell is None:
-            return None
+            return None, ()
         try:
             if isinstance(cell, BadCellError):
                 raise cell
             return self.pictures.from_cell(cell)
         except BadCellError as reason:
             unread.append(str(reason))
-            return None
+            return None, ()
 
 
 def _brief(cell: Any) -> str:

@@ -22,7 +22,7 @@ COLUMNS = {
     "generator_seconds": "float64", "captioner_seconds": "float64",
     "generator_fingerprint": "string", "captioner_fingerprint": "string",
     "editor": "string", "editor_seed": "int64", "editor_seconds": "float64",
-    "editor_fingerprint": "string",
+    "editor_fingerprint": "string", "prompt_image_flags": "list",
 }  # fmt: skip
 """Names and kinds, in order."""
 
@@ -82,6 +82,7 @@ class WideRows:
                     if start.get("kind") == "image" and not number
                     else None,
                     "prompt_source": start.get("source"),
+                    "prompt_image_flags": start.get("flags", []),
                     **cells,
                 }
 

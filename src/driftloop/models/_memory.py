@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
+from ..files import written_whole
 from ..seeds import digest
 
 
@@ -47,7 +47,5 @@ def remember(identity: str, settings: dict[str, Any], **facts: Any) -> None:
     path = _file()
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(everything, stream)
-        Path(temporary).replace(path)
+        with written_whole(path) as stream:
+            stream.write(json.dumps(everything).encode())

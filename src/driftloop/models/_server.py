@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
-import io
 import re
 import threading
 import time
@@ -14,8 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from PIL import Image
-
+from ..pictures import Picture, PictureError, read_picture
 from ..steps import Failure
 from ._answers import AnswerError, BrokenError, RefusedError, ToldError
 from ._troubles import LONGEST_WORDS, Trouble, mending
@@ -269,14 +267,13 @@ def join(base: str, address: str) -> str:
         raise RefusedError(f"a picture's address that is none ({error})", address[:200]) from None
 
 
-def open_picture(data: bytes) -> Image.Image:
+def open_picture(data: bytes) -> Picture:
     """Read a picture's file.
 
     Raises:
         GarbageError: It is no picture, or half of one.
     """
     try:
-        with Image.open(io.BytesIO(data)) as file:
-            return file.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return read_picture(data)
+    except PictureError as error:
         raise GarbageError(f"a picture that cannot be read: {error}") from error

@@ -7,6 +7,8 @@ import textwrap
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from .. import drawing
+
 SIDE = 96
 PAPER, INK = (250, 249, 244), (35, 38, 43)
 HEADER = 4
@@ -30,8 +32,12 @@ def write_text(text: str) -> Image.Image:
     band[: len(data)] = np.frombuffer(data, dtype=np.uint8)
     image = Image.new("RGB", (SIDE, max(SIDE, rows)), PAPER)
     shown = "\n".join(textwrap.wrap(text, 17, max_lines=8, placeholder=" …"))
-    font = ImageFont.load_default(9)
-    ImageDraw.Draw(image).multiline_text((5, 4), shown, INK, font, spacing=2)
+    pen = ImageDraw.Draw(image)
+    if not drawing.needs_shipped(text):
+        pen.multiline_text((5, 4), shown, INK, ImageFont.load_default(9), spacing=2)
+    else:
+        # Fonts of the system would make the bits of a picture another machine's.
+        drawing.write_text(pen, text, (5, 4), SIDE - 10, 9, INK, 7, line=12, only_shipped=True)
     pixels = Image.fromarray(band.reshape(rows, SIDE, 3), "RGB")
     image.paste(pixels, (0, image.height - rows))
     return image

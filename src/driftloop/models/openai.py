@@ -257,10 +257,10 @@ class ServerPlayer:
                 return data
         else:
             data = _answers.decode_base64(found.data)
-        picture = await asyncio.to_thread(_server.open_picture, data)
+        picture, notes = await asyncio.to_thread(_server.open_picture, data)
         odd = {"flat": _samples.is_flat(picture), "empty prompt": not text.strip()}
         flags = tuple(flag for flag, is_so in odd.items() if is_so)
-        return Output(picture, flags=(*flags, *found.flags))
+        return Output(picture, flags=(*flags, *found.flags, *notes))
 
     async def _describe(
         self, picture: Image.Image, seed: int, stop: asyncio.Event

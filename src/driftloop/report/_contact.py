@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..drawing import EDGE, INK, LINE, PAPER, SOFT, fitted, write_text
 from ..errors import StoreError
+from ..files import written_whole
 from ..steps import Trajectory
 from ..store import Run
 from ._gather import Material, Track, gather
@@ -17,6 +18,8 @@ from ._gather import Material, Track, gather
 ROUNDS = (0, 1, 2, 5, 10, 20)
 MARGIN, GUTTER = 28, 18
 CAPTION_LINES = 3
+TITLE, BODY = 15, 13
+"""Pixels of letters."""
 LONGEST = 16_000
 """Pixels of a picture's side: larger ones are refused by most viewers."""
 
@@ -53,7 +56,7 @@ def contact_strip(
             raise ValueError(f"the run has no trajectory {tuple(name)}")
         rows.append(known[Trajectory(*name)])
     columns = [r for r in rounds if r <= max((track.rounds for track in rows), default=0)]
-    title, body = ImageFont.load_default(15), ImageFont.load_default(13)
+    title = ImageFont.load_default(TITLE)
     row_height = side + 10 + CAPTION_LINES * LINE + 22
     width = 2 * MARGIN + len(columns) * side + (len(columns) - 1) * GUTTER
     height = MARGIN + 30 + len(rows) * row_height + MARGIN - 22
@@ -72,16 +75,17 @@ def contact_strip(
             if picture is not None:
                 sheet.paste(fitted(picture, side), (x, y))
                 pen.rectangle((x, y, x + side - 1, y + side - 1), outline=EDGE)
-                write_text(pen, text, (x, y + side + 8), side, body, SOFT, CAPTION_LINES)
+                write_text(pen, text, (x, y + side + 8), side, BODY, SOFT, CAPTION_LINES)
             elif round == 0:
                 pen.rectangle((x, y, x + side - 1, y + side - 1), fill="#f3f3ee", outline=EDGE)
-                write_text(pen, text, (x + 12, y + 12), side - 24, title, INK, (side - 24) // LINE)
+                write_text(pen, text, (x + 12, y + 12), side - 24, TITLE, INK, (side - 24) // LINE)
             else:
-                write_text(pen, text, (x, y + 8), side, body, SOFT, CAPTION_LINES)
+                write_text(pen, text, (x, y + 8), side, BODY, SOFT, CAPTION_LINES)
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(target, "PNG", optimize=True)
+        with written_whole(target) as stream:
+            sheet.save(stream, "PNG", optimize=True)
     except OSError as error:
         raise StoreError(f"{target}: the picture cannot be written there: {error}") from error
     return target

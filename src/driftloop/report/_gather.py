@@ -26,6 +26,8 @@ class Start(NamedTuple):
     value: str
     """The text, or the picture's digest."""
     source: str
+    flags: tuple[str, ...] = ()
+    """What was done to the picture when it was read."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def gather(run: Run) -> Material:
     studies = run.studies()
     study = _latest(studies)
     steps = run.steps()
-    starts = {row["id"]: Start(**row) for row in run.prompts()}
+    starts = {row["id"]: Start(**{**row, "flags": tuple(row["flags"])}) for row in run.prompts()}
     failures = run.failures()
     stopped = {
         Trajectory(row["arm"], row["prompt"], row["twin"]): row["reason"] for row in failures

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ..pictures import NOTES
 from ._assess import Drift
 from ._gather import Material
 from ._phrases import same_readings
@@ -27,6 +28,7 @@ MEANINGS = {
     "pictures left out": "the server gave more pictures than one",
     "rewritten prompt": "the server drew another text than it was given",
     "half character": "the caption held half a character, which became a question mark",
+    **NOTES,
 }
 """What a flag means, for those that the shipped backends set."""
 EXAMPLE_LENGTH = 160
@@ -78,6 +80,10 @@ def count_losses(material: Material, drifts: Sequence[Drift]) -> list[Loss]:
         if mark == "over budget":
             detail += _for_example(over.get(model, ""))
         losses.append(Loss(model, mark, count, total[model], detail))
+    pictured = [start for start in material.starts.values() if start.kind == "image"]
+    marked = Counter(mark for start in pictured for mark in start.flags)
+    for mark, count in sorted(marked.items()):
+        losses.append(Loss("prompts", mark, count, len(pictured), MEANINGS.get(mark, "")))
     for drift in drifts:
         noun = f"{material.noun(drift.kind)}s"
         if drift.cut:

@@ -38,6 +38,8 @@ LADDER = (
 )
 BUDGET = 4_500_000
 """Bytes that all pictures may take before they are written as text, a third more."""
+WEBP_SIDE = 16_383
+"""Pixels of a side that WebP can hold."""
 SAMPLE = 24
 """Pictures that are encoded to choose a rung."""
 
@@ -98,7 +100,7 @@ def encode(image: Image.Image, rung: Rung) -> tuple[bytes, int]:
     if rung.side is not None and max(image.size) > rung.side:
         image.thumbnail((rung.side, rung.side), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
-    if not features.check("webp"):
+    if not features.check("webp") or max(image.size) > WEBP_SIDE:
         kind = "PNG" if rung.quality is None else "JPEG"
         image.save(
             stream, kind, optimize=True, **({"quality": rung.quality} if rung.quality else {})

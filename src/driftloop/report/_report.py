@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import resources
 from importlib.metadata import version
 from os import PathLike
@@ -19,6 +18,7 @@ from markupsafe import Markup
 
 from ..encoders import Encoder, find_encoders
 from ..errors import StoreError
+from ..files import written_whole
 from ..measures import RESAMPLES
 from ..store import Run, open_run
 from ._answers import answer
@@ -203,14 +203,13 @@ def _notes(
 
 def _links(run: Run, target: Path, digests: list[str]) -> dict[str, str]:
     """Addresses of full pictures, where the page lies in the run's folder and moves with it."""
-    folder = run.folder.resolve()
-    if target.resolve().parent != folder:
+    if target.resolve().parent != run.folder.resolve():
         return {}
-    paths = {digest: run.images.path(digest) for digest in digests}
+    # As the page names them: images/ may be a link to a larger disk.
     return {
-        digest: path.resolve().relative_to(folder).as_posix()
-        for digest, path in paths.items()
-        if path.exists()
+        digest: run.images.path(digest).relative_to(run.folder).as_posix()
+        for digest in digests
+        if run.images.has(digest)
     }
 
 
@@ -235,14 +234,11 @@ def _template(name: str) -> str:
 
 
 def _write(target: Path, page: str) -> None:
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(target)
+        with written_whole(target) as stream:
+            stream.write(page.encode())
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         raise StoreError(f"{target}: the report cannot be written there: {error}") from error
 
 

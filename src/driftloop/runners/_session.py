@@ -11,11 +11,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from pydantic import ValidationError
 
 from ..errors import StoreError, StudyError
 from ..models import Player, remember
+from ..pictures import Picture, PictureError, read_picture
 from ..prompts import Prompt
 from ..scheduler import Course, Played, Scheduler, Seat
 from ..steps import Batch, Content, Failure, Output, Step, Trajectory, image_digest
@@ -29,7 +30,7 @@ from ._playing import play_batch
 from ._servers import check_servers
 from ._turns import Turns
 
-Starts = dict[str, tuple[Content, Image.Image | None]]
+Starts = dict[str, tuple[Content, Picture | None]]
 """What each prompt brings, by its id."""
 
 
@@ -96,10 +97,11 @@ class Session:
                     for prompt in self.study.prompts
                 ],
                 environment=describe_environment(),
+                flags={id: start.notes for id, (_, start) in starts.items() if start},
             )
-            for content, image in starts.values():
-                if image is not None:
-                    self.run.put_image(image, content.value)
+            for content, picture in starts.values():
+                if picture is not None:
+                    self.run.put_image(picture.image, content.value)
             self.replicas: dict[str, list[Player]] = {
                 seat.name: introduce(seat, loaded.pop(seat.name), self.run, self.turns, say)
                 for seat in self.casting.seats.values()
@@ -279,8 +281,8 @@ def _starts(study: Study, where: str) -> Starts:
         if prompt.text is not None:
             starts[prompt.id] = (Content("text", prompt.text), None)
         else:
-            image = _open_image(prompt, where)
-            starts[prompt.id] = (Content("image", image_digest(image)), image)
+            picture = _open_picture(prompt, where)
+            starts[prompt.id] = (Content("image", image_digest(picture.image)), picture)
         content, _ = starts[prompt.id]
         # Their trajectories would be the same ones, counted as if each were evidence of its own.
         if (other := owners.setdefault(content, prompt.id)) != prompt.id:
@@ -291,11 +293,10 @@ def _starts(study: Study, where: str) -> Starts:
     return starts
 
 
-def _open_image(prompt: Prompt, where: str) -> Image.Image:
+def _open_picture(prompt: Prompt, where: str) -> Picture:
     try:
-        with Image.open(str(prompt.image)) as file:
-            return file.convert("RGB")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError) as error:
+        return read_picture(Path(str(prompt.image)))
+    except (OSError, PictureError) as error:
         raise StudyError(
             f"{where}: prompt '{prompt.id}': {prompt.image} cannot be read as a picture: {error}"
         ) from error
@@ -311,9 +312,12 @@ def _check_same_study(casting: Casting, starts: Starts, run: Run, where: str) ->
     free = {seat.model: seat.settings.UNDECIDING for seat in casting.seats.values()}
     found += casting.study.deciding(free).conflicts(*(study.deciding(free) for study in earlier))
     for prompt in run.prompts():
-        content, _ = starts.get(prompt["id"], (None, None))
+        content, picture = starts.get(prompt["id"], (None, None))
         if content is not None and content != (prompt["kind"], prompt["value"]):
-            found.append(f"prompt '{prompt['id']}' has another content")
+            # Older versions did nothing of this to a picture, and so started from another one.
+            notes = picture.notes if picture is not None else ()
+            done = f" (its picture, as it is read now: {', '.join(notes)})" if notes else ""
+            found.append(f"prompt '{prompt['id']}' has another content{done}")
     for player in run.players():
         seat = casting.seats.get(player["model"])
         # Of a player that played elsewhere nobody knows the weights.

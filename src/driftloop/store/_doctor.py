@@ -9,6 +9,7 @@ from os import PathLike
 from typing import Literal, NamedTuple
 
 from ._calls import drop_unused
+from ._images import is_name
 from ._opening import open_run, sole_player
 from ._run import Run
 
@@ -58,7 +59,7 @@ def examine(folder: str | PathLike[str], *, repair: bool = False) -> list[Findin
         if mended:
             _take_out(run, lost, gaps)
             for digest in lost:
-                run.images.path(digest).unlink(missing_ok=True)
+                run.images.remove(digest)
         for leftover in run.images.leftovers():
             findings.append(Finding("leftover", f"half-written file {leftover.name}", repair))
             if repair:
@@ -99,10 +100,12 @@ def _named_pictures(run: Run) -> list[str]:
 def _lost_pictures(run: Run) -> dict[str, str]:
     lost = {}
     for digest in _named_pictures(run):
-        if not run.images.path(digest).is_file():
+        if not is_name(digest):
+            lost[digest] = f"{str(digest)[:80]!r} is no name of a picture"
+        elif not run.images.has(digest):
             lost[digest] = f"picture {digest[:12]} is missing"
         elif not run.images.intact(digest):
-            lost[digest] = f"picture {digest[:12]} is damaged"
+            lost[digest] = f"picture {digest[:12]} is damaged, or another picture under its name"
     return lost
 
 

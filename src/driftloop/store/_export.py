@@ -43,7 +43,8 @@ def export_steps(
         The file.
 
     Raises:
-        StoreError: Its name has another ending, or it cannot be written.
+        StoreError: Its name has another ending, it cannot be written, or a picture is missing or
+            damaged.
     """
     table = run.steps(trajectories)
     temporary = path.with_name(f".{path.name}.part")
@@ -93,10 +94,7 @@ def _write_parquet(run: Run, table: pa.Table, path: Path, pictures: bool) -> Non
 
 
 def _cell(run: Run, digest: str | None) -> dict[str, bytes | str] | None:
-    file = run.images.path(digest) if digest else None
-    if file is None or not file.is_file():
-        return None
-    return {"bytes": file.read_bytes(), "path": file.name}
+    return {"bytes": run.images.file(digest), "path": f"{digest}.png"} if digest else None
 
 
 def _write_csv(table: pa.Table, path: Path) -> None:

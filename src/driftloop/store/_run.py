@@ -101,8 +101,9 @@ class Run:
         return self.images.get(digest)
 
     def prompts(self) -> list[dict[str, Any]]:
-        """The prompts: ``id, kind, value`` (text or digest), ``source``."""
-        return self._rows("SELECT id, kind, value, source FROM prompts ORDER BY rowid")
+        """The prompts: ``id, kind, value`` (text or digest), ``source, flags`` (of a picture)."""
+        rows = self._rows("SELECT id, kind, value, source, flags FROM prompts ORDER BY rowid")
+        return [{**row, "flags": json.loads(row["flags"])} for row in rows]
 
     def players(self) -> list[dict[str, Any]]:
         """The players: ``fingerprint, model, role, batch_size, details``."""
@@ -171,7 +172,7 @@ class Run:
 
     def begin(
         self, *, study: str, digest: str, prompts: Iterable[tuple[str, Content, str]],
-        environment: dict[str, Any],
+        environment: dict[str, Any], flags: Mapping[str, Sequence[str]] | None = None,
     ) -> int:  # fmt: skip
         """Open a session: note the study, its prompts and what it is played on.
 
@@ -180,16 +181,18 @@ class Run:
             digest: Its hash.
             prompts: Id, content and source of each prompt.
             environment: Versions and hardware.
+            flags: What was done to pictures of prompts when they were read, by the prompt's id.
 
         Returns:
             The session's number.
         """
-        now = time.time()
+        now, told = time.time(), flags or {}
         with self._transaction() as db:
             db.execute("INSERT OR IGNORE INTO studies VALUES (?, ?, ?)", (digest, study, now))
             db.executemany(
-                "INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?)",
-                [(id, *content, source) for id, content, source in prompts],
+                "INSERT OR IGNORE INTO prompts (id, kind, value, source, flags)"
+                " VALUES (?, ?, ?, ?, ?)",
+                [(id, *what, source, json.dumps(told.get(id, ()))) for id, what, source in prompts],
             )
             cursor = db.execute(
                 "INSERT INTO sessions (study, started, environment) VALUES (?, ?, ?)",
@@ -235,16 +238,13 @@ class Run:
         if self._session is None:
             raise RuntimeError("begin() a session before committing steps to it")
         fresh = [step.outcome for step in steps if isinstance(step.outcome, Output)]
-        try:
-            self.images.put(
-                {
-                    outcome.reference.value: outcome.content
-                    for outcome in fresh
-                    if isinstance(outcome.content, Image.Image)
-                }
-            )
-        except OSError as error:
-            raise StoreError(f"{self.images.folder}: cannot be written: {error}") from error
+        self.put_images(
+            {
+                outcome.reference.value: outcome.content
+                for outcome in fresh
+                if isinstance(outcome.content, Image.Image)
+            }
+        )
         share = seconds / max(len(fresh), 1)
         with self._transaction() as db:
             for step in steps:

@@ -132,6 +132,11 @@ def _m006_names_of_players(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE new_players RENAME TO players")
 
 
+def _m007_flags_of_prompts(db: sqlite3.Connection) -> None:
+    """Keep what was done to a prompt's picture when it was read."""
+    db.execute("ALTER TABLE prompts ADD COLUMN flags TEXT NOT NULL DEFAULT '[]'")
+
+
 def _m008_texts_once(db: sqlite3.Connection) -> None:
     """Keep each text once: what a step gives the next one takes, and so does every twin's first.
 
@@ -173,6 +178,7 @@ MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [
     _m004_readings,
     _m005_imported_steps_in_a_row,
     _m006_names_of_players,
+    _m007_flags_of_prompts,
     _m008_texts_once,
 ]
 """Applied in order; the file's ``user_version`` counts how many it has seen. Append only."""
