@@ -57,6 +57,8 @@ class Located(NamedTuple):
     """Hash or revision of its weights and configuration."""
     size: int | None
     """Bytes of weights on disk."""
+    commit: str | None = None
+    """The commit on the hub that is to be fetched, where it has to be."""
 
 
 class TextReader(Protocol):
@@ -151,7 +153,9 @@ class Player(Protocol):
 class Backend(Protocol):
     """Checks and loads the models of one library.
 
-    Where its generators tell what they take of a text, it has ``tells_reading = True``.
+    Where its generators tell what they take of a text, it has ``tells_reading = True``. Where its
+    models may have to be fetched, it has ``fetch(settings, located)``, which gives what was located
+    with the folder that it then lies in; all of a study's are fetched before the first is loaded.
     """
 
     settings: type[Settings]

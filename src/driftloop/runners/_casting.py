@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from ..errors import ModelError, StudyError, UnreachableError
-from ..models import Backend, Located, Settings, backend_names, get_backend
+from ..models import Backend, Located, Settings, backend_names, fetch, get_backend
 from ..steps import Kind, Network, Place, Role
 from ..study import PlayedArm, Study, explain
 
@@ -49,6 +50,23 @@ class Casting:
     def steps(self) -> int:
         """How many steps the study asks for."""
         return self.study.steps(self.networks.values())
+
+    def fetched(self, say: Callable[[str], None]) -> Casting:
+        """The same with every model's files on this machine.
+
+        Raises:
+            StudyError: With the model's key, where one cannot be fetched.
+        """
+        seats = {}
+        for name, seat in self.seats.items():
+            if seat.located.commit is not None:
+                say(f"fetching {seat.settings.path}")
+            try:
+                located = fetch(seat.backend, seat.settings, seat.located)
+            except ModelError as error:
+                raise StudyError(f"models.{seat.model}.path: {error}") from error
+            seats[name] = replace(seat, located=located)
+        return replace(self, seats=seats)
 
 
 def cast_study(study: Study, where: str = "study", *, unreachable: bool = False) -> Casting:

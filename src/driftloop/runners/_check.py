@@ -17,6 +17,7 @@ from ..models import (
     Player,
     check_invariance,
     difference,
+    fetch,
     free_memory,
     get_backend,
     guess_backend,
@@ -72,7 +73,7 @@ def check_model(path: str, *, backend: str | None = None, **settings: Any) -> Mo
         checked = player_backend.settings.model_validate({"path": path, **settings})
     except ValidationError as error:
         raise ModelError(explain(error, path, player_backend.settings)) from error
-    located = player_backend.locate(checked)
+    located = fetch(player_backend, checked, player_backend.locate(checked))
     before, started = _memory(), time.perf_counter()
     player = player_backend.load(checked.replicas()[0], located)
     load_seconds = time.perf_counter() - started

@@ -80,6 +80,8 @@ class Session:
             stack.enter_context(sole_player(folder))
             self.run: Run = stack.enter_context(create_run(folder))
             _check_same_study(self.casting, starts, self.run, where)
+            # All before the first is loaded: what cannot be fetched is told while it costs little.
+            self.casting = self.casting.fetched(say)
             loaded: dict[str, list[Player]] = {}
             for seat in self.casting.seats.values():
                 say(f"loading {seat.name}")
