@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import codecs
+import re
+import stat
+import tomllib
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from .errors import DriftloopError
 
 LONGEST_PART = 255
 """Bytes that file systems allow a name in a path."""
+MOST_BYTES = 64 * 2**20
+"""Of a file of text: larger ones are something else, given by mistake."""
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
+_WESTERN = re.compile(r"[ -~\s À-ÖØ-öø-ÿŒœŠšŽžŸ€‚„…‘’“”•–—«»°§£©®´¡¿²³½·]*")
 
 
 def expand(path: str | PathLike[str]) -> Path:
@@ -34,4 +47,107 @@ def expand(path: str | PathLike[str]) -> Path:
     lengths = [len(part.encode("utf-8", "surrogatepass")) for part in found.parts]
     if max(lengths, default=0) > LONGEST_PART or sum(lengths) + len(lengths) > 4096:
         raise DriftloopError(f"{shown}: {len(text):,} characters are too long for a path")
+    if any(ord(character) < 32 for character in text) and not found.exists():
+        raise DriftloopError(
+            f'{shown}: a path with a tab or a line break in it, as "C:\\temp" has in double '
+            f"quotes; write it in single ones: 'C:\\temp'"
+        )
     return found
+
+
+def read_text(path: Path, *, western: bool = False) -> str:
+    """Read a file of text: UTF-8, or whatever encoding a mark at its beginning names.
+
+    Args:
+        path: The file.
+        western: Also take the encoding that Windows has in the west of Europe (cp1252), where a
+            file that names none is plainly such a text: mostly ASCII, and letters else.
+
+    Raises:
+        DriftloopError: It cannot be read, or not as text; the message names the line and the fix.
+        FileNotFoundError: It does not exist.
+    """
+    try:
+        status = path.stat()
+        waits = stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode)
+        # What a shell gives as <(command) is a pipe, and somebody writes to it.
+        if waits and not path.is_relative_to("/dev") and not path.is_relative_to("/proc"):
+            raise DriftloopError(f"{path}: a pipe, not a file")
+        if status.st_size > MOST_BYTES:
+            raise DriftloopError(f"{path}: {status.st_size:,} bytes are no file of text")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DriftloopError(f"{path}: cannot be read: {error.strerror or error}") from error
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        if western and encoding == "utf-8":
+            guessed = data.decode("cp1252", "replace")
+            strange = sum(not character.isascii() for character in guessed)
+            if _WESTERN.fullmatch(guessed) and strange * 4 <= len(guessed):
+                return guessed
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DriftloopError(
+            f"{path}: line {line} is not {encoding.removesuffix('-sig').upper()} text: save the "
+            f"file as UTF-8 (in an editor: Save with encoding, UTF-8)"
+        ) from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise DriftloopError(f"{path}: line {line} holds a NUL: save the file as UTF-8 text")
+    return text
+
+
+def read_toml(text: str, where: str) -> dict[str, Any]:
+    """Read TOML.
+
+    Args:
+        text: The content of a file.
+        where: What to call the file in errors.
+
+    Raises:
+        DriftloopError: It is not TOML; with the line, its number and the likeliest fix.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DriftloopError(f"{where}: not valid TOML: {_pointed(str(error), text)}") from error
+    except ValueError as error:
+        reason = str(error).partition(";")[0]
+        raise DriftloopError(f"{where}: not valid TOML: a number is too long: {reason}") from error
+    except RecursionError as error:
+        raise DriftloopError(
+            f"{where}: not valid TOML: lists or tables are nested too deep"
+        ) from error
+
+
+def _pointed(reason: str, text: str) -> str:
+    """A reason with the line that it is about, and a fix."""
+    found = re.search(r"\(at line (\d+), column (\d+)\)", reason)
+    if found is None:
+        return f"{reason}: a quote or a bracket that is opened somewhere is not closed"
+    number, column = int(found[1]), int(found[2])
+    line = text.replace("\r\n", "\n").split("\n")[number - 1]
+    first = max(0, column - 60)
+    fix = _fix(line, reason)
+    return f"{reason}: {line[first : first + 90].strip()}" + (f" ({fix})" if fix else "")
+
+
+def _fix(line: str, reason: str) -> str:
+    quoted = re.search(r'"[^"]*\\[^"]*"?', line)
+    if quoted and ("\\" in reason or "hex value" in reason or "Unescaped" in reason):
+        inside = quoted[0].strip('"')
+        return f"a backslash stands for itself in single quotes: '{inside}'"
+    if re.search("[“”„‟‘’‚‛«»″′]", line):
+        return "quotes as a word processor or a web page has them: write \" or ' in their place"
+    if re.search("[\u00a0\u2000-\u200b\u202f\u3000\ufeff]", line):
+        return "a blank of a web page, which is none to a program: type the blanks again"
+    if re.match(r"\s*[\w.-]+\s*:", line):
+        return "a key is followed by = and not by a colon"
+    if re.search(r"=\s*(True|False|None|null|nil|yes|no)\b", line):
+        return "write true or false; leave out a key that has no value"
+    if re.match(r"\s*[{]\s*$|\s*[{]\s*\"", line):
+        return "this looks like JSON; a study is TOML: key = value, a line each"
+    return ""

@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -24,7 +23,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from .errors import StudyError, nearest
+from .errors import DriftloopError, StudyError, nearest
+from .given import expand, read_text, read_toml
 from .prompts import Prompt, load_prompts, resolve_images
 from .steps import Network, Place
 
@@ -135,11 +135,11 @@ class Study(BaseModel):
     @model_validator(mode="after")
     def _hangs_together(self) -> Study:
         _no_duplicates([arm.name for arm in self.arms], "arms: two arms are named")
-        _no_duplicates([prompt.id for prompt in self.prompts], "prompts: two prompts have the id")
         _no_duplicates(
             [prompt.text or prompt.image for prompt in self.prompts],
             "prompts: twice the same prompt:",
         )
+        _no_duplicates([prompt.id for prompt in self.prompts], "prompts: two prompts have the id")
         for arm in self.arms:
             if not all(arm.places):
                 raise ValueError(f"arms: '{arm.name}': network: an empty list names no model")
@@ -281,20 +281,18 @@ def load_study(source: str | Path | dict[str, Any]) -> Study:
     """
     if isinstance(source, dict):
         return _validate(source, "study", Path())
-    path = Path(source)
-    if str(source) in shipped_studies() and not path.exists():
-        path = Path(str(resources.files("driftloop").joinpath("studies", f"{source}.toml")))
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
+        path = expand(source)
+        if str(source) in shipped_studies() and not path.exists():
+            path = Path(str(resources.files("driftloop").joinpath("studies", f"{source}.toml")))
+        data = read_toml(read_text(path), str(path))
     except FileNotFoundError:
         hint = nearest(str(source), shipped_studies())
         raise StudyError(
             f"{source}: no such file.{hint} Studies that ship: {', '.join(shipped_studies())}."
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise StudyError(f"{path}: not valid TOML: {error}") from error
+    except DriftloopError as error:
+        raise StudyError(str(error)) from error
     return _validate(data, str(path), path.parent)
 
 
