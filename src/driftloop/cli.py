@@ -12,6 +12,7 @@ import typer
 from rich.text import Text
 
 from .printing import (
+    end_streams,
     err,
     out,
     print_check,
@@ -20,6 +21,7 @@ from .printing import (
     print_outcome,
     print_plan,
     print_search,
+    steady_streams,
 )
 
 if TYPE_CHECKING:
@@ -124,7 +126,7 @@ def plan(
             "money": found.money,
             "memory_bytes": found.memory_bytes,
         }
-        out.print_json(json.dumps({**asdict(found), **derived}))
+        out.print_json(json.dumps({**asdict(found), **derived}), ensure_ascii=True)
     else:
         print_plan(found)
 
@@ -218,7 +220,7 @@ def check(
             checks = check_encoders(model)
         if as_json:
             rows = [one._asdict() | {"invariance": one.invariance._asdict()} for one in checks]
-            out.print_json(json.dumps({"role": "encoder", "encoders": rows}))
+            out.print_json(json.dumps({"role": "encoder", "encoders": rows}), ensure_ascii=True)
         else:
             for check in checks:
                 print_encoder(check)
@@ -228,7 +230,7 @@ def check(
     if as_json:
         data = found._asdict() | {"invariance": found.invariance._asdict()}
         data["example"] = found.example.content if isinstance(found.example.content, str) else None
-        out.print_json(json.dumps(data))
+        out.print_json(json.dumps(data), ensure_ascii=True)
     else:
         print_check(found)
 
@@ -336,7 +338,7 @@ def schema() -> None:
     """Print the JSON Schema of a study file, for editors that complete and check TOML."""
     from .runners import study_schema
 
-    print(json.dumps(study_schema(), indent=2, ensure_ascii=False))
+    print(json.dumps(study_schema(), indent=2))
 
 
 def _parse_settings(pairs: list[str]) -> dict[str, Any]:
@@ -379,6 +381,13 @@ def _write_report(opened: Run, path: Path | None, quiet: bool, **chosen: Any) ->
 
 def main() -> None:
     """Run the command line; errors that a user can mend are one message and exit code 2."""
+    streams = steady_streams()
+    code = _run_app()
+    # A command that did what it should and could not say so has not done all.
+    sys.exit(code if end_streams(streams) else code or 2)
+
+
+def _run_app() -> int:
     from .errors import DriftloopError
 
     try:
@@ -386,9 +395,12 @@ def main() -> None:
     except DriftloopError as error:
         for line in str(error).splitlines():
             err.print(Text.assemble(("error", "red"), f" {line}"), soft_wrap=True)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
 
 
 if __name__ == "__main__":
