@@ -11,7 +11,7 @@ import driftloop
 
 ROOT = Path(driftloop.__file__).parent
 FLOORS = [
-    {"errors", "seeds", "steps", "drawing", "measures", "given"},
+    {"errors", "seeds", "steps", "drawing", "measures", "given", "scripts"},
     {"prompts", "postcards"},
     {"study", "models", "interventions", "store"},
     {"scheduler", "encoders", "chains"},
@@ -20,7 +20,7 @@ FLOORS = [
     {"cli"},
     {"__main__"},
 ]
-WITHIN_A_FLOOR = {("steps", "seeds"), ("given", "errors")}
+WITHIN_A_FLOOR = {("steps", "seeds"), ("given", "errors"), ("measures", "scripts")}
 
 
 def _floor(part: str) -> int:

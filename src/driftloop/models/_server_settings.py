@@ -67,7 +67,9 @@ class OpenAISettings(Settings):
     instruction: str = DEFAULT_TOLD
     """What a captioner is told; ``{words}`` stands for the word budget."""
     words: Annotated[int, Field(ge=1, le=4000)] | None = None
-    """Word budget. What a caption has beyond it is cut at a sentence end, and recorded."""
+    """Word budget. What a caption has beyond it is cut at a sentence end, and recorded. Where a
+    script has no blanks between words, a Chinese character or a hiragana counts as one, and so do
+    three letters of Thai, Lao, Khmer or Burmese."""
     temperature: Annotated[float, Field(ge=0, le=10)] | None = None
     """Sampling temperature; by default the server's own."""
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None

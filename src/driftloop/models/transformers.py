@@ -36,7 +36,9 @@ class TransformersSettings(OnDevices):
     picture." for a model that chats, and nothing for one that goes on from a text (GIT, BLIP,
     BLIP-2, PaliGemma), which then captions in its own way."""
     words: Annotated[int, Field(ge=1, le=4000)] | None = None
-    """Word budget. What a caption has beyond it is cut at a sentence end, and recorded."""
+    """Word budget. What a caption has beyond it is cut at a sentence end, and recorded. Where a
+    script has no blanks between words, a Chinese character or a hiragana counts as one, and so do
+    three letters of Thai, Lao, Khmer or Burmese."""
     temperature: Annotated[float, Field(ge=0, le=10)] = 0.0
     """Sampling temperature; 0 always takes the likeliest token."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
