@@ -8,9 +8,12 @@ import stat
 import tomllib
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from .errors import DriftloopError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 LONGEST_PART = 255
 """Bytes that file systems allow a name in a path."""
@@ -24,35 +27,79 @@ _MARKS = (
 _WESTERN = re.compile(r"[ -~\s À-ÖØ-öø-ÿŒœŠšŽžŸ€‚„…‘’“”•–—«»°§£©®´¡¿²³½·]*")
 
 
-def expand(path: str | PathLike[str]) -> Path:
-    """A path with its ``~`` expanded, that the system can be asked about.
+def checked(path: str | PathLike[str]) -> Path:
+    """A path that the system can be asked about.
 
     Raises:
-        DriftloopError: No file can have it: a home that nobody has, a NUL, a name too long.
+        DriftloopError: No file can have it (a NUL, a name too long), or it may not be looked at.
 
-    >>> expand("postcards").as_posix()
+    >>> checked("postcards").as_posix()
     'postcards'
     """
     text = str(path)
     shown = repr(text if len(text) <= 60 else f"{text[:57]}...")
     if "\0" in text:
         raise DriftloopError(f"{shown}: a path cannot have a NUL in it; take it out")
-    try:
-        found = Path(path).expanduser()
-    except RuntimeError as error:
-        raise DriftloopError(
-            f"{shown}: there is no user of that name on this machine; write the path in full, or "
-            f"./ before a name that begins with ~"
-        ) from error
+    found = Path(path)
     lengths = [len(part.encode("utf-8", "surrogatepass")) for part in found.parts]
     if max(lengths, default=0) > LONGEST_PART or sum(lengths) + len(lengths) > 4096:
         raise DriftloopError(f"{shown}: {len(text):,} characters are too long for a path")
-    if any(ord(character) < 32 for character in text) and not found.exists():
+    try:
+        there = found.exists()
+    except OSError as error:
+        raise DriftloopError(f"{shown}: cannot be looked at: {error.strerror}") from error
+    if any(ord(character) < 32 for character in text) and not there:
         raise DriftloopError(
             f'{shown}: a path with a tab or a line break in it, as "C:\\temp" has in double '
             f"quotes; write it in single ones: 'C:\\temp'"
         )
     return found
+
+
+def expand(path: str | PathLike[str]) -> Path:
+    """A path with its ``~`` expanded, that the system can be asked about.
+
+    Raises:
+        DriftloopError: No file can have it, or there is no such home.
+    """
+    found = checked(path)
+    try:
+        return found.expanduser()
+    except RuntimeError as error:
+        raise DriftloopError(
+            f"{str(path)!r}: there is no user of that name on this machine; write the path in "
+            f"full, or ./ before a name that begins with ~"
+        ) from error
+
+
+def is_there(path: str | PathLike[str]) -> bool:
+    """Whether a text is the path of something, also where it could be none."""
+    try:
+        return expand(path).exists()
+    except DriftloopError:
+        return False
+
+
+def no_truths(model: type[BaseModel], data: Any) -> Any:
+    """Data for a model as it came, where no number in it is written as true or false.
+
+    Raises:
+        ValueError: One is: it would be played as 1 or 0.
+    """
+    if isinstance(data, dict):
+        for name, field in model.model_fields.items():
+            if isinstance(data.get(name), bool):
+                kinds = _kinds(field.annotation)
+                if kinds & {int, float} and bool not in kinds:
+                    said = str(data[name]).lower()
+                    raise ValueError(f"{name}: a number is wanted, and it is {said}")
+    return data
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """The types that an annotation is made of."""
+    inside = get_args(annotation)
+    return set().union(*(_kinds(one) for one in inside)) if inside else {annotation}
 
 
 def read_text(path: Path, *, western: bool = False) -> str:

@@ -1,10 +1,10 @@
 """Words and sentences in every script, also where no blank stands between words.
 
 A word is what stands between blanks. Chinese, Japanese, Thai, Lao, Khmer and Burmese put none
-there, and to find their words takes a dictionary. So in them is counted what word processors count:
-each Chinese character and each hiragana is a word. A run of katakana is one, and of Thai, Lao, Khmer
-and Burmese three letters are, a little less than their words have, marks above and below not
-counted. A text without those scripts has the words that it always had.
+there, and to find their words takes a dictionary. So in them is counted what word processors
+count: each Chinese character and each hiragana is a word. A run of katakana is one, and of Thai,
+Lao, Khmer and Burmese three letters are, a little less than their words have, marks above and
+below not counted. A text without those scripts has the words that it always had.
 """
 
 from __future__ import annotations

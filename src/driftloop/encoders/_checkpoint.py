@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, get_args
 
 from ..errors import ModelError, nearest
+from ..given import is_there
 from ..models._files import BUNDLED, SAFE, fetch, locate, own_code
 from ..models._needs import PICTURES, TOKENIZERS, Wanted
 from ..models._torch import quietly
@@ -53,7 +54,7 @@ def split_kind(name: str) -> tuple[str, Kind | None]:
     """
     rest, mark, wish = name.rpartition("#")
     kind = next((kind for kind in KINDS if kind == wish), None)
-    if not mark or (kind is None and Path(name).exists()):
+    if not mark or (kind is None and is_there(name)):
         return name, None
     if kind is None:
         raise ModelError(
@@ -65,7 +66,12 @@ def split_kind(name: str) -> tuple[str, Kind | None]:
 
 def names_a_path(name: str) -> bool:
     """Whether a name that is not registered is meant as a checkpoint's."""
-    return ":" in name or "/" in name or name.startswith((".", "~")) or Path(name).is_dir()
+    return (
+        ":" in name
+        or "/" in name
+        or name.startswith((".", "~"))
+        or (is_there(name) and Path(name).is_dir())
+    )
 
 
 def read_spelling(name: str) -> Spelling:
@@ -79,7 +85,7 @@ def read_spelling(name: str) -> Spelling:
     """
     before, colon, path = name.partition(":")
     # A single letter is a drive.
-    if not colon or f"{before}:" == BUNDLED or len(before) == 1 or Path(name).exists():
+    if not colon or f"{before}:" == BUNDLED or len(before) == 1 or is_there(name):
         before, path = "", name
     elif before not in FAMILIES:
         raise ModelError(
@@ -91,7 +97,7 @@ def read_spelling(name: str) -> Spelling:
             f"encoder '{name}': say which model, e.g. clip:openai/clip-vit-base-patch32"
         )
     revision = None
-    if "@" in path and not Path(path).expanduser().exists():
+    if "@" in path and not is_there(path):
         path, _, revision = path.rpartition("@")
     return Spelling(before or None, path, revision)
 

@@ -24,6 +24,18 @@ SAFE = {"local_files_only": True, "trust_remote_code": False}
 """What every loader of a library is told: the files are here, and none of them is run."""
 
 
+def user_path(path: str) -> Path:
+    """A path out of a study, with its ``~`` expanded.
+
+    Raises:
+        ModelError: No file can have it.
+    """
+    try:
+        return expand(path)
+    except DriftloopError as error:
+        raise ModelError(f"no model at {error}") from error
+
+
 def find_folder(path: str, revision: str | None = None) -> Path | None:
     """Return the folder of a model that is on this machine, or None for a hub name that is not.
 
@@ -34,10 +46,7 @@ def find_folder(path: str, revision: str | None = None) -> Path | None:
         from ..postcards import bundled_path
 
         return bundled_path(path.removeprefix(BUNDLED))
-    try:
-        folder = expand(path)
-    except DriftloopError as error:
-        raise ModelError(f"no model at {error}") from error
+    folder = user_path(path)
     if folder.is_dir():
         return folder.resolve()
     if path.startswith((".", "/", "~")) or path.count("/") != 1:

@@ -8,8 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ..errors import DriftloopError, ModelError, nearest
-from ..given import expand
+from ..errors import ModelError, nearest
 from ..seeds import digest
 from . import _files, _torch
 from ._needs import Wanted, lora_files
@@ -65,10 +64,7 @@ def find_lora(path: str) -> Lora:
     Raises:
         ModelError: It does not exist, or its weights are pickled.
     """
-    try:
-        file = expand(path)
-    except DriftloopError as error:
-        raise ModelError(f"lora: {error}") from error
+    file = _files.user_path(path)
     if file.is_file():
         if file.suffix != ".safetensors":
             raise ModelError(

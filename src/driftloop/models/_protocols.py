@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, NamedTuple, Protocol
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
+from ..given import no_truths
 from ..steps import Failure, Output, Reading, Role
 
 
@@ -28,6 +29,11 @@ class Settings(BaseModel):
     """Names of settings that have no bearing on what it answers: they may change in mid-run."""
 
     _copy: int = PrivateAttr(0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, data: Any) -> Any:
+        return no_truths(cls, data)
 
     @property
     def pace(self) -> dict[str, Any]:

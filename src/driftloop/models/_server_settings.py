@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -96,7 +97,22 @@ class OpenAISettings(Settings):
     @field_validator("base_url")
     @classmethod
     def _is_an_address(cls, url: str) -> str:
+        try:
+            port = urlsplit(url).port
+        except ValueError as error:
+            raise ValueError(f"'{url}' is no address of a server: {error}") from error
+        if port == 0:
+            raise ValueError(f"'{url}' is no address of a server: no server has port 0")
         return _server.check_address(url)
+
+    @field_validator("extra")
+    @classmethod
+    def _can_be_sent(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        try:
+            json.dumps(extra, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"it cannot be sent as JSON: {error}") from error
+        return extra
 
     @model_validator(mode="after")
     def _hangs_together(self) -> OpenAISettings:
