@@ -12,8 +12,8 @@ import typer
 from rich.text import Text
 
 from .printing import (
-    end_streams,
     err,
+    exit_code,
     out,
     print_check,
     print_encoder,
@@ -21,7 +21,6 @@ from .printing import (
     print_outcome,
     print_plan,
     print_search,
-    steady_streams,
 )
 
 if TYPE_CHECKING:
@@ -354,7 +353,7 @@ def _parse_settings(pairs: list[str]) -> dict[str, Any]:
             raise StudyError(f"--set {pair}: {said} the {key}; leave it out here")
         try:
             settings[key] = tomllib.loads(f"x = {value}")["x"]
-        except tomllib.TOMLDecodeError:
+        except ValueError:
             settings[key] = value
     return settings
 
@@ -381,26 +380,7 @@ def _write_report(opened: Run, path: Path | None, quiet: bool, **chosen: Any) ->
 
 def main() -> None:
     """Run the command line; errors that a user can mend are one message and exit code 2."""
-    streams = steady_streams()
-    code = _run_app()
-    # A command that did what it should and could not say so has not done all.
-    sys.exit(code if end_streams(streams) else code or 2)
-
-
-def _run_app() -> int:
-    from .errors import DriftloopError
-
-    try:
-        app()
-    except DriftloopError as error:
-        for line in str(error).splitlines():
-            err.print(Text.assemble(("error", "red"), f" {line}"), soft_wrap=True)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
+    sys.exit(exit_code(app))
 
 
 if __name__ == "__main__":

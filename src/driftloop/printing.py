@@ -10,11 +10,14 @@ import io
 import os
 import select
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from .errors import DriftloopError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +51,29 @@ class _Outlet(io.FileIO):
         return len(data)
 
 
-def steady_streams() -> list[_Outlet]:
+def exit_code(app: Callable[[], Any]) -> int:
+    """Run the command line, whatever becomes of what it prints; what the process exits with."""
+    streams = _steady_streams()
+    code = _run(app)
+    # A command that did what it should and could not say so has not done all.
+    return code if _end_streams(streams) else code or 2
+
+
+def _run(app: Callable[[], Any]) -> int:
+    try:
+        app()
+    except DriftloopError as error:
+        for line in str(error).splitlines():
+            err.print(Text.assemble(("error", "red"), f" {line}"), soft_wrap=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def _steady_streams() -> list[_Outlet]:
     """Give the process a standard output and an error stream whose writing never fails.
 
     What an encoding cannot say is written as its number.
@@ -88,7 +113,7 @@ def steady_streams() -> list[_Outlet]:
     return outlets
 
 
-def end_streams(outlets: list[_Outlet]) -> bool:
+def _end_streams(outlets: list[_Outlet]) -> bool:
     """Write what is left, and tell of a standard output that could not be written.
 
     Returns:
