@@ -11,7 +11,17 @@ import driftloop
 
 ROOT = Path(driftloop.__file__).parent
 FLOORS = [
-    {"errors", "seeds", "steps", "files", "drawing", "pictures", "measures"},
+    {
+        "errors",
+        "seeds",
+        "steps",
+        "files",
+        "given",
+        "scripts",
+        "drawing",
+        "pictures",
+        "measures",
+    },
     {"prompts", "postcards"},
     {"study", "models", "interventions", "store"},
     {"scheduler", "encoders", "chains"},
@@ -20,7 +30,7 @@ FLOORS = [
     {"cli"},
     {"__main__"},
 ]
-WITHIN_A_FLOOR = {("steps", "seeds")}
+WITHIN_A_FLOOR = {("steps", "seeds"), ("given", "errors"), ("measures", "scripts")}
 
 
 def _floor(part: str) -> int:

@@ -10,6 +10,8 @@ from typing import Any
 import jsonschema
 import pytest
 from driftloop_toys.studies import toy_data, toy_study
+from numpy import zeros
+from safetensors.numpy import save_file
 
 import driftloop
 from driftloop.errors import StudyError
@@ -112,6 +114,58 @@ MALFORMED: dict[str, tuple[str, str, list[str]]] = {
     ),
     "not TOML": ("rounds = 3", "rounds = = 3", ["not valid TOML", "line 2"]),
 }  # fmt: skip
+
+
+LACKING = {
+    "words": (
+        "transformers",
+        "bundled:postcard-llava",
+        'instruction = "In {words} words."',
+        [5, 9],
+    ),
+    "path": ("transformers", None, "words = 5", ["bundled:postcard-llava", "bundled:postcard-git"]),
+    "lora": ("diffusers", "bundled:postcard-sdxl", "lora_scale = 0.5", None),
+    "task": ("diffusers", "bundled:postcard-sdxl", "strength = 0.5", ["image-to-image"]),
+}
+"""Settings that a model lacks by itself: its backend, path, what needs them, and their values."""
+
+
+@pytest.mark.parametrize("how", ["sweep", "settings"])
+@pytest.mark.parametrize("setting", LACKING)
+def test_what_an_arm_sets_is_not_asked_of_the_model_alone(
+    setting: str, how: str, tmp_path: Path
+) -> None:
+    backend, path, needs, values = LACKING[setting]
+    if values is None:
+        save_file({"a": zeros(2)}, tmp_path / "one.safetensors")
+        values = [str(tmp_path / "one.safetensors")]
+    network = '["mine"]' if setting == "task" else '["draw", "look"]'
+    if setting in {"words", "path"}:
+        network = '["draw", "mine"]'
+    elif setting == "lora":
+        network = '["mine", "look"]'
+    model = f'backend = "{backend}"\n{needs}\n' + (f'path = "{path}"\n' if path else "")
+    text = BASE.replace("[[arms]]", f"[models.mine]\n{model}[[arms]]").replace(
+        '["draw", "look"]', network + ("\nopening = ['draw']" if setting == "task" else "")
+    )
+    sets = (
+        f'sweep = {{ "mine.{setting}" = {json.dumps(values)} }}'
+        if how == "sweep"
+        else f"settings = {{ mine = {{ {setting} = {json.dumps(values[0])} }} }}"
+    )
+    casting = cast_study(load_study(write(tmp_path, f"{text}\n{sets}\n")))
+    assert len(casting.networks) == (len(values) if how == "sweep" else 1)
+    # Where no arm sets it, or one of them wrongly, it is told as whose mistake it is.
+    with pytest.raises(StudyError, match=r"models\.mine"):
+        cast_study(load_study(write(tmp_path, text)))
+    wrong = sets.replace(json.dumps(values[0]), "-1")
+    with pytest.raises(StudyError, match=rf"arms\.settings\.mine\.{setting}: "):
+        cast_study(load_study(write(tmp_path, f"{text}\n{wrong}\n")))
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "mine.toml").write_text(text, "utf-8")
+    return folder / "mine.toml"
 
 
 @pytest.mark.parametrize("name", MALFORMED)

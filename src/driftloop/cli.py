@@ -13,6 +13,7 @@ from rich.text import Text
 
 from .printing import (
     err,
+    exit_code,
     out,
     print_check,
     print_encoder,
@@ -124,7 +125,7 @@ def plan(
             "money": found.money,
             "memory_bytes": found.memory_bytes,
         }
-        out.print_json(json.dumps({**asdict(found), **derived}))
+        out.print_json(json.dumps({**asdict(found), **derived}), ensure_ascii=True)
     else:
         print_plan(found)
 
@@ -218,7 +219,7 @@ def check(
             checks = check_encoders(model)
         if as_json:
             rows = [one._asdict() | {"invariance": one.invariance._asdict()} for one in checks]
-            out.print_json(json.dumps({"role": "encoder", "encoders": rows}))
+            out.print_json(json.dumps({"role": "encoder", "encoders": rows}), ensure_ascii=True)
         else:
             for check in checks:
                 print_encoder(check)
@@ -228,7 +229,7 @@ def check(
     if as_json:
         data = found._asdict() | {"invariance": found.invariance._asdict()}
         data["example"] = found.example.content if isinstance(found.example.content, str) else None
-        out.print_json(json.dumps(data))
+        out.print_json(json.dumps(data), ensure_ascii=True)
     else:
         print_check(found)
 
@@ -348,7 +349,7 @@ def schema() -> None:
     """Print the JSON Schema of a study file, for editors that complete and check TOML."""
     from .runners import study_schema
 
-    print(json.dumps(study_schema(), indent=2, ensure_ascii=False))
+    print(json.dumps(study_schema(), indent=2))
 
 
 def _parse_settings(pairs: list[str]) -> dict[str, Any]:
@@ -364,7 +365,7 @@ def _parse_settings(pairs: list[str]) -> dict[str, Any]:
             raise StudyError(f"--set {pair}: {said} the {key}; leave it out here")
         try:
             settings[key] = tomllib.loads(f"x = {value}")["x"]
-        except tomllib.TOMLDecodeError:
+        except ValueError:
             settings[key] = value
     return settings
 
@@ -391,16 +392,7 @@ def _write_report(opened: Run, path: Path | None, quiet: bool, **chosen: Any) ->
 
 def main() -> None:
     """Run the command line; errors that a user can mend are one message and exit code 2."""
-    from .errors import DriftloopError
-
-    try:
-        app()
-    except DriftloopError as error:
-        for line in str(error).splitlines():
-            err.print(Text.assemble(("error", "red"), f" {line}"), soft_wrap=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(exit_code(app))
 
 
 if __name__ == "__main__":

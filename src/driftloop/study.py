@@ -16,7 +16,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import tomllib
+import math
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -24,8 +25,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from .errors import StudyError, nearest
-from .prompts import Prompt, load_prompts, resolve_images
+from .errors import DriftloopError, StudyError, nearest
+from .given import expand, no_truths, read_text, read_toml
+from .prompts import Prompt, load_prompts, resolve_images, shipped
 from .steps import Network, Place
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+ -]*$", max_length=80)]
@@ -34,6 +36,8 @@ Overlong = Literal["cut", "budget", "error"]
 
 MAX_ROUNDS = 500_000_000
 """Of all trajectories together."""
+MAX_ARMS = 100_000
+"""That lists and sweeps may come to."""
 
 
 def _nothing(value: object) -> bool:
@@ -72,6 +76,12 @@ class Arm(BaseModel):
     sweep: dict[str, Annotated[list[Setting], Field(min_length=1)]] = {}
     """Lists of settings to try, e.g. ``{ "llava.temperature" = [0.2, 0.7] }``: an arm for each
     combination."""
+
+    @property
+    def count(self) -> int:
+        """How many arms its lists and sweeps come to at most, without writing them out."""
+        sweeps = math.prod(len(values) for values in self.sweep.values())
+        return sweeps * math.prod(len(models) for models in self.places)
 
     @property
     def places(self) -> list[list[str]]:
@@ -127,6 +137,11 @@ class Study(BaseModel):
     models: Annotated[dict[Name, ModelSpec], Field(min_length=1)]
     arms: Annotated[list[Arm], Field(min_length=1)]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, data: Any) -> Any:
+        return no_truths(cls, data)
+
     @field_validator("prompts", mode="before")
     @classmethod
     def _named_set(cls, value: Any) -> Any:
@@ -134,12 +149,18 @@ class Study(BaseModel):
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Study:
+        arms = sum(arm.count for arm in self.arms)
+        if arms > MAX_ARMS:
+            raise ValueError(
+                f"arms: lists and sweeps come to {_large(arms)} arms, and {MAX_ARMS:,} are the "
+                f"most: sweep fewer settings at a time, or fewer values"
+            )
         _no_duplicates([arm.name for arm in self.arms], "arms: two arms are named")
-        _no_duplicates([prompt.id for prompt in self.prompts], "prompts: two prompts have the id")
         _no_duplicates(
             [prompt.text or prompt.image for prompt in self.prompts],
             "prompts: twice the same prompt:",
         )
+        _no_duplicates([prompt.id for prompt in self.prompts], "prompts: two prompts have the id")
         for arm in self.arms:
             if not all(arm.places):
                 raise ValueError(f"arms: '{arm.name}': network: an empty list names no model")
@@ -244,6 +265,10 @@ class Study(BaseModel):
         return sorted(found)
 
 
+def _large(number: int) -> str:
+    return f"{number:,}" if number < 10**15 else f"about 10^{len(str(number)) - 1}"
+
+
 def _split(key: str) -> tuple[str, str]:
     """Model and setting of a key of a sweep; a model's name may have dots of its own."""
     model, _, setting = key.rpartition(".")
@@ -281,20 +306,18 @@ def load_study(source: str | Path | dict[str, Any]) -> Study:
     """
     if isinstance(source, dict):
         return _validate(source, "study", Path())
-    path = Path(source)
-    if str(source) in shipped_studies() and not path.exists():
-        path = Path(str(resources.files("driftloop").joinpath("studies", f"{source}.toml")))
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
+        path = expand(source)
+        if str(source) in shipped_studies() and not path.exists():
+            path = Path(str(resources.files("driftloop").joinpath("studies", f"{source}.toml")))
+        data = read_toml(read_text(path), str(path))
     except FileNotFoundError:
         hint = nearest(str(source), shipped_studies())
         raise StudyError(
             f"{source}: no such file.{hint} Studies that ship: {', '.join(shipped_studies())}."
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise StudyError(f"{path}: not valid TOML: {error}") from error
+    except DriftloopError as error:
+        raise StudyError(str(error)) from error
     return _validate(data, str(path), path.parent)
 
 
@@ -302,6 +325,7 @@ def _validate(data: dict[str, Any], where: str, base: Path) -> Study:
     try:
         if isinstance(data.get("prompts"), str):
             data = {**data, "prompts": load_prompts(data["prompts"], base)}
+        _no_names_as_texts(data.get("prompts"))
         study = Study.model_validate(data)
         prompts = resolve_images(study.prompts, base, where)
     except StudyError as error:
@@ -310,6 +334,18 @@ def _validate(data: dict[str, Any], where: str, base: Path) -> Study:
     except ValidationError as error:
         raise StudyError(explain(error, where, Study)) from error
     return study.model_copy(update={"prompts": prompts})
+
+
+def _no_names_as_texts(prompts: Any) -> None:
+    """Refuse a list that holds the name of a set or a file, which would be drawn as a text."""
+    for text in prompts if isinstance(prompts, list) else ():
+        if isinstance(text, str) and (
+            text in shipped() or re.fullmatch(r"\S+\.(toml|txt|csv|tsv|json|jsonl)", text)
+        ):
+            raise StudyError(
+                f"prompts: '{text}' in a list is a text to draw; to read it as a set or a file: "
+                f'prompts = "{text}", without the list'
+            )
 
 
 def explain(

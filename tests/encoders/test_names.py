@@ -19,7 +19,6 @@ from driftloop.encoders import _checkpoint as checkpoints
 from driftloop.encoders import embed, find_encoders, get_encoder, is_encoder
 from driftloop.encoders._checkpoint import read_spelling, split_kind
 from driftloop.errors import ModelError
-from driftloop.models import Located
 from driftloop.store import create_run
 
 
@@ -162,32 +161,6 @@ def test_sound_is_neither_text_nor_picture(tmp_path: Path) -> None:
     tf.WhisperModel(config).save_pretrained(tmp_path)
     with pytest.raises(ModelError, match="reads input_features, neither texts nor pictures"):
         get_encoder(str(tmp_path))
-
-
-def test_a_model_on_the_hub_is_fetched_once_and_pinned(
-    clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = {}
-
-    def download(name: str, **options: Any) -> str:
-        asked.update(options, name=name)
-        return str(clip)
-
-    pinned = Located(None, "hub:models--owner--clip@0123", 10)
-    monkeypatch.setattr(checkpoints, "locate", lambda path, revision: pinned)
-    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
-    encoder = get_encoder("clip:owner/clip@v2", "image")
-    assert encoder.identity.endswith("hub:models--owner--clip@0123")
-    assert (asked["name"], asked["revision"]) == ("owner/clip", "v2")
-    assert "*.safetensors" in asked["allow_patterns"]
-    assert "*.bin" not in asked["allow_patterns"]
-
-    def fail(name: str, **options: Any) -> str:
-        raise OSError("no route")
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
-    with pytest.raises(ModelError, match=r"'owner/clip' cannot be fetched.*no route.*a folder"):
-        get_encoder("owner/clip", "image")
 
 
 def test_two_spellings_share_their_vectors(

@@ -12,7 +12,6 @@ from driftloop_toys.studies import toy_data
 
 import driftloop
 from driftloop.models import Located, get_backend, remember
-from driftloop.models._files import loaded_bytes
 from driftloop.runners import Plan, cast_study, make_plan
 from driftloop.runners._published import published_for
 from driftloop.study import load_study, shipped_studies
@@ -123,23 +122,6 @@ def test_every_published_figure_says_where_it_stands() -> None:
         assert figure["source"].startswith("https://")
         assert figure["how"]
         assert 0 < figure["seconds"] < 60
-
-
-def test_only_the_weights_that_are_loaded_are_counted() -> None:
-    sizes = {
-        "single_file.safetensors": 100,
-        "unet/model.safetensors": 10,
-        "unet/model.fp16.safetensors": 5,
-        "unet/model.bin": 10,
-        "text/model.fp16-00001-of-00002.safetensors": 2,
-        "text/model.fp16-00002-of-00002.safetensors": 3,
-        "text/model-00001-of-00001.safetensors": 8,
-        "vae/model.safetensors": 4,
-    }
-    assert loaded_bytes(sizes, None, True) == 10 + 8 + 4
-    assert loaded_bytes(sizes, "fp16", True) == 5 + 2 + 3 + 4
-    assert loaded_bytes({"model.safetensors": 7, "pytorch_model.bin": 7}, None, False) == 7
-    assert loaded_bytes({"pytorch_model.bin": 7}, None, False) == 7
 
 
 def test_a_run_tells_the_next_plan_what_it_was_measured_on(tmp_path: Any) -> None:

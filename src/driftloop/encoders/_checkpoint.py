@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import NamedTuple, get_args
 
 from ..errors import ModelError, nearest
-from ..models._files import BUNDLED, locate
+from ..given import is_there
+from ..models._files import BUNDLED, SAFE, fetch, locate, own_code
+from ..models._needs import PICTURES, TOKENIZERS, Wanted
 from ..models._torch import quietly
 from ..steps import Kind
 from ._families import FAMILIES, family_of
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "*.model")
-PICTURE_FILES = ("preprocessor_config.json", "processor_config.json")
+WANTED = Wanted("encoder")
+TOKENIZER_FILES = ("tokenizer_config.json", *(name for form in TOKENIZERS for name in form))
+PICTURE_FILES = tuple(name for form in PICTURES for name in form)
 
 
 class Spelling(NamedTuple):
@@ -51,7 +54,7 @@ def split_kind(name: str) -> tuple[str, Kind | None]:
     """
     rest, mark, wish = name.rpartition("#")
     kind = next((kind for kind in KINDS if kind == wish), None)
-    if not mark or (kind is None and Path(name).exists()):
+    if not mark or (kind is None and is_there(name)):
         return name, None
     if kind is None:
         raise ModelError(
@@ -63,7 +66,12 @@ def split_kind(name: str) -> tuple[str, Kind | None]:
 
 def names_a_path(name: str) -> bool:
     """Whether a name that is not registered is meant as a checkpoint's."""
-    return ":" in name or "/" in name or name.startswith((".", "~")) or Path(name).is_dir()
+    return (
+        ":" in name
+        or "/" in name
+        or name.startswith((".", "~"))
+        or (is_there(name) and Path(name).is_dir())
+    )
 
 
 def read_spelling(name: str) -> Spelling:
@@ -77,7 +85,7 @@ def read_spelling(name: str) -> Spelling:
     """
     before, colon, path = name.partition(":")
     # A single letter is a drive.
-    if not colon or f"{before}:" == BUNDLED or len(before) == 1 or Path(name).exists():
+    if not colon or f"{before}:" == BUNDLED or len(before) == 1 or is_there(name):
         before, path = "", name
     elif before not in FAMILIES:
         raise ModelError(
@@ -89,7 +97,7 @@ def read_spelling(name: str) -> Spelling:
             f"encoder '{name}': say which model, e.g. clip:openai/clip-vit-base-patch32"
         )
     revision = None
-    if "@" in path and not Path(path).expanduser().exists():
+    if "@" in path and not is_there(path):
         path, _, revision = path.rpartition("@")
     return Spelling(before or None, path, revision)
 
@@ -104,12 +112,9 @@ def find_checkpoint(name: str) -> Checkpoint:
         ModelError: It does not exist, is of another family or no encoder, or a library is missing.
     """
     spelling = read_spelling(name)
-    located = locate(spelling.path, spelling.revision)
+    located = locate(spelling.path, WANTED, spelling.revision)
     require("torch", "transformers", name=name)
-    if located.folder is None:
-        folder = _fetch(spelling, "*.safetensors" if located.size else "*.bin")
-    else:
-        folder = Path(located.folder)
+    folder = fetch(spelling.path, located, WANTED, spelling.revision)
     family = family_of(folder, spelling.path, spelling.family)
     if family == "sentence":
         require("sentence_transformers", name=name)
@@ -161,10 +166,12 @@ def _kinds_of_class(folder: Path, path: str) -> tuple[Kind, ...]:
 
     try:
         with quietly():
-            config = AutoConfig.from_pretrained(folder, local_files_only=True)
+            config = AutoConfig.from_pretrained(folder, **SAFE)
         model = MODEL_MAPPING[type(config)]
     except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{path}: transformers has no AutoModel for it: {error}") from error
+        raise ModelError(
+            own_code(path, folder) or f"{path}: transformers has no AutoModel for it: {error}"
+        ) from error
     if all(hasattr(model, f"get_{kind}_features") for kind in KINDS):
         return KINDS
     if type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
@@ -175,22 +182,3 @@ def _kinds_of_class(folder: Path, path: str) -> tuple[Kind, ...]:
             f"{path}: {model.__name__} reads {model.main_input_name}, neither texts nor pictures"
         )
     return kinds[model.main_input_name]
-
-
-def _fetch(spelling: Spelling, weights: str) -> Path:
-    """Fetch a snapshot from the hub: configurations, tokenizers and one format of weights."""
-    from huggingface_hub import snapshot_download
-
-    try:
-        folder = snapshot_download(
-            spelling.path,
-            revision=spelling.revision,
-            allow_patterns=["*.json", "*.txt", "*.model", "*.jinja", weights],
-            ignore_patterns=["onnx/*", "openvino/*"],
-        )
-    except Exception as error:
-        raise ModelError(
-            f"'{spelling.path}' cannot be fetched from the hub ({type(error).__name__}: {error}); "
-            f"give the path of a folder, or try again"
-        ) from error
-    return Path(folder)

@@ -62,7 +62,9 @@ def embed(
     computed = 0
     for first in range(0, len(wanted), CHUNK):
         chunk = wanted[first : first + CHUNK]
-        kept = run.embeddings(encoder.identity, chunk)
+        kept: dict[str, Matrix] = {}
+        for identity, group in _by_identity(encoder, chunk).items():
+            kept.update(run.embeddings(identity, group))
         known.update(kept)
         if encoder.kind == "text":
             counts = zip(chunk, encoder.cut(chunk), strict=True)
@@ -72,7 +74,8 @@ def embed(
         for start in range(0, len(rest), encoder.batch_size):
             batch = rest[start : start + encoder.batch_size]
             fresh = _encode(run, encoder, batch)
-            run.put_embeddings(encoder.identity, fresh.items())
+            for identity, group in _by_identity(encoder, fresh).items():
+                run.put_embeddings(identity, [(content, fresh[content]) for content in group])
             known.update(fresh)
             missing.update(content for content in batch if content not in fresh)
             computed += len(fresh)
@@ -81,6 +84,15 @@ def embed(
     matrix = np.stack([known[content] for content in found]) if found else np.empty((0, 1))
     rows = {content: row for row, content in enumerate(found)}
     return Vectors(rows, matrix.astype(np.float32), frozenset(missing), cut, computed)
+
+
+def _by_identity(encoder: Encoder, contents: Iterable[str]) -> dict[str, list[str]]:
+    """Contents by the name that their vectors are kept under, mostly one for all."""
+    of: Callable[[str], str] = getattr(encoder, "identity_of", lambda _: encoder.identity)
+    groups: dict[str, list[str]] = {}
+    for content in contents:
+        groups.setdefault(of(content), []).append(content)
+    return groups
 
 
 def _encode(run: Run, encoder: Encoder, batch: list[str]) -> dict[str, Matrix]:

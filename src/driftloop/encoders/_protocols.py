@@ -41,7 +41,11 @@ class Encoder(Protocol):
 
     @property
     def identity(self) -> str:
-        """Name, version and hash of weights: two that differ never share a vector."""
+        """Name, version and hash of weights: two that differ never share a vector.
+
+        Where some contents alone have other vectors than an earlier version gave, an encoder has
+        ``identity_of(content)``, under which each one's is kept.
+        """
         ...
 
     @property

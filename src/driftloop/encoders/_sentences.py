@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelError
+from ..models._files import SAFE
 from ..models._torch import import_torch, load_once, pick_device, quietly
 from ..steps import Kind
 from ._batches import ROWS, bucket, encode_in_groups, is_blank
@@ -111,8 +112,8 @@ class SentenceEncoder:
                 return sentence_transformers.SentenceTransformer(
                     str(self._checkpoint.folder),
                     device=device,
-                    local_files_only=True,
-                    model_kwargs={"dtype": torch.float32},
+                    model_kwargs={"dtype": torch.float32, "use_safetensors": True},
+                    **SAFE,
                 )
         except (OSError, ValueError, KeyError, ImportError, AttributeError, RuntimeError) as error:
             raise ModelError(

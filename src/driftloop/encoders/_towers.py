@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ModelError
-from ..models._files import read_json
+from ..models._files import SAFE, read_json
 from ..models._torch import import_torch, load_once, pick_device, quietly
 from ..steps import Kind
 from ._batches import ROWS, bucket, encode_in_groups, is_blank
@@ -104,9 +104,7 @@ class TextTower(_Tower):
         import transformers
 
         with quietly():
-            config = transformers.AutoConfig.from_pretrained(
-                self._checkpoint.folder, local_files_only=True
-            )
+            config = transformers.AutoConfig.from_pretrained(self._checkpoint.folder, **SAFE)
         text = config.get_text_config()
         limits = [int(self._tokenizer.model_max_length)]
         positions = getattr(text, "max_position_embeddings", None)
@@ -168,9 +166,7 @@ class TextTower(_Tower):
 
         try:
             with quietly():
-                return transformers.AutoTokenizer.from_pretrained(
-                    self._checkpoint.folder, local_files_only=True
-                )
+                return transformers.AutoTokenizer.from_pretrained(self._checkpoint.folder, **SAFE)
         except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
             raise ModelError(
                 f"encoder '{self.name}': transformers cannot load its tokenizer: {error}"
@@ -237,7 +233,8 @@ def _load_model(checkpoint: Checkpoint, device: Any) -> Any:
             model, info = transformers.AutoModel.from_pretrained(
                 checkpoint.folder,
                 dtype=torch.float32,
-                local_files_only=True,
+                use_safetensors=True,
+                **SAFE,
                 output_loading_info=True,
             )
     except (OSError, ValueError, KeyError, ImportError, AttributeError, RuntimeError) as error:
@@ -266,5 +263,5 @@ def _load_image_processor(checkpoint: Checkpoint) -> Any:
         return plain.from_dict(settings)
     # Kernels of torchvision round otherwise than Pillow: vectors would depend on what is installed.
     return transformers.AutoImageProcessor.from_pretrained(
-        checkpoint.folder, use_fast=False, local_files_only=True
+        checkpoint.folder, use_fast=False, **SAFE
     )

@@ -1,4 +1,7 @@
-"""``lexical``: which words a text uses, and which pairs of words. Deterministic, no weights."""
+"""``lexical``: which words a text uses, and which pairs of words. Deterministic, no weights.
+
+In scripts without blanks between words their characters take the words' place.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
+from ..scripts import is_spaced, spaced
 from ..steps import Kind
 from ._protocols import Matrix, unit_rows
 
@@ -33,8 +37,12 @@ class LexicalEncoder:
 
     def encode(self, contents: Sequence[str]) -> Matrix:
         """Encode texts; one without a word has no vector (NaN)."""
-        counts: Any = self._hashing().transform(list(contents))
+        counts: Any = self._hashing().transform([spaced(text) for text in contents])
         return unit_rows(counts.toarray())
+
+    def identity_of(self, content: str) -> str:
+        """That of a text whose characters are its words, which were none when it was made."""
+        return self.identity if is_spaced(content) else f"lexical/2/{FEATURES}"
 
     def cut(self, contents: Sequence[str]) -> list[int]:
         """Nothing: every word counts."""

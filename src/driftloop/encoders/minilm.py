@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelError
+from ..models._files import SAFE
 from ..steps import Kind
 from ._protocols import Matrix, unit_rows
 
@@ -99,7 +100,7 @@ class MiniLMEncoder:
 
         logging.disable_progress_bar()
         model = AutoModel.from_pretrained(
-            str(self._folder), local_files_only=True, dtype=torch.float32
+            str(self._folder), dtype=torch.float32, use_safetensors=True, **SAFE
         )
         return model.eval()
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..scripts import terms, unspaced_out
+
 COMMONER = 1.5
 """How much more of a group's words a word must be than of all words, to tell it apart."""
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -19,8 +21,9 @@ def class_words(texts: Sequence[str], groups: Sequence[int], *, most: int = 6) -
     :math:`w(t, c) = tf(t, c) \log(1 + A / f(t))` with :math:`tf(t, c)` the share of the group's
     words that the word is, :math:`f(t)` how often it occurs in all groups and *A* the mean number
     of words a group (Grootendorst, arXiv:2203.05794, 2022). Counted are words of three letters or
-    more, each once a text, so that a text that repeats itself does not speak louder; words that are
-    hardly commoner in the group than in all are left out.
+    more (in scripts without blanks, pairs of characters), each once a text, so that a text that
+    repeats itself does not speak louder; words that are hardly commoner in the group than in all
+    are left out.
 
     Args:
         texts: Captions.
@@ -36,7 +39,8 @@ def class_words(texts: Sequence[str], groups: Sequence[int], *, most: int = 6) -
     counts: list[Counter[str]] = [Counter() for _ in range(max([*groups, -1]) + 1)]
     for text, group in zip(texts, groups, strict=True):
         if group >= 0:
-            counts[group].update(set(_WORD.findall(text.lower())))
+            lower = text.lower()
+            counts[group].update({*_WORD.findall(unspaced_out(lower)), *terms(lower)})
     total = sum(counts, Counter[str]())
     average = total.total() / max(len(counts), 1)
     ranked = []

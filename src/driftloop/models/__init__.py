@@ -24,7 +24,7 @@ from ._memory import recall, remember
 from ._overlong import Around, Fitted, Refusing
 from ._probe import SIZES, free_memory, is_out_of_memory, probe_batch_size, time_batch
 from ._protocols import Backend, Contact, Located, Player, Settings, TextReader, Weights
-from ._registry import backend_names, get_backend, guess_backend
+from ._registry import backend_names, fetch, get_backend, guess_backend
 from ._selftest import Invariance, check_invariance, difference, seeds_to_test
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "backend_names",
     "check_invariance",
     "difference",
+    "fetch",
     "free_memory",
     "get_backend",
     "guess_backend",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import bisect
-import re
 from collections.abc import Callable
 
+from ..scripts import count_words, sentence_ends, word_ends
 from ..steps import Output
 
 
@@ -16,15 +16,17 @@ def cut_to_budget(text: str, words: int | None) -> tuple[str, str]:
     ('A cat sits.', 'It is very old.')
     >>> cut_to_budget("A cat sits.", 4)
     ('A cat sits.', '')
+    >>> cut_to_budget("一只猫坐着。它很老。", 6)
+    ('一只猫坐着。', '它很老。')
     """
-    return cut_to_fit(text, lambda part: words is None or len(part.split()) <= words)
+    return cut_to_fit(text, lambda part: words is None or count_words(part) <= words)
 
 
 def cut_to_fit(text: str, fits: Callable[[str], bool]) -> tuple[str, str]:
     """Split a text into a beginning that fits and the rest.
 
     It is cut behind the last sentence that fits; where none does, behind the last word; where none
-    does either (a script without blanks), behind the last character.
+    does either, behind the last character.
 
     >>> cut_to_fit("A cat. A dog. A cow.", lambda part: len(part) < 16)
     ('A cat. A dog.', 'A cow.')
@@ -32,14 +34,14 @@ def cut_to_fit(text: str, fits: Callable[[str], bool]) -> tuple[str, str]:
     if fits(text):
         return text, ""
     for places in (
-        [match.end() for match in re.finditer(r"\S+", text)],
+        word_ends(text),
         list(range(1, len(text) + 1)),
     ):
         fitting = bisect.bisect_left(places, True, key=lambda at: not fits(text[:at]))
         if fitting:
             break
     room = text[: places[fitting - 1]] if fitting else ""
-    ends = [match.end() for match in re.finditer(r"[.!?](?=\s|$)|[。！？]", room)]
+    ends = sentence_ends(room)
     at = ends[-1] if ends else len(room)
     return text[:at], text[at:].lstrip()
 

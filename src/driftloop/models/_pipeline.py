@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from ..errors import ModelError, nearest
 from ..seeds import digest
 from . import _files, _torch
+from ._needs import Wanted, lora_files
 from ._protocols import Located
 
 if TYPE_CHECKING:
@@ -32,30 +33,61 @@ class Lora(NamedTuple):
     """Low-rank weights that are added to a model's own."""
 
     source: str
-    """A folder, or a name on the hub."""
+    """As it is named on the hub, or a folder."""
+    located: Located
     file: str | None
-    """The file in it, where it holds several."""
+    """The file in it, where one was named."""
     identity: str
+
+    def fetched(self) -> tuple[Path, str]:
+        """Its folder and file, fetched from the hub where they are not here.
+
+        Raises:
+            ModelError: It cannot be fetched, or there are several and none was named.
+        """
+        try:
+            folder = _files.fetch(self.source, self.located, Wanted("lora", file=self.file))
+        except ModelError as error:
+            raise type(error)(f"lora '{self.source}': {error}") from error
+        found = [self.file] if self.file else lora_files(path.name for path in folder.iterdir())
+        if len(found) > 1:
+            raise ModelError(
+                f"lora '{self.source}': it has several files: {', '.join(found[:6])}; say which: "
+                f'lora = "{self.source}/{found[0]}"'
+            )
+        return folder, found[0]
 
 
 def find_lora(path: str) -> Lora:
     """Find a LoRA: a ``.safetensors`` file, a folder, ``owner/name`` or ``owner/name/file``.
 
     Raises:
-        ModelError: It does not exist.
+        ModelError: It does not exist, or its weights are pickled.
     """
-    file = Path(path).expanduser()
+    file = _files.user_path(path)
     if file.is_file():
-        return Lora(str(file.parent.resolve()), file.name, _files.hash_files(file.parent, [file]))
+        if file.suffix != ".safetensors":
+            raise ModelError(
+                f"lora '{path}': not a .safetensors file; weights in other forms run code when "
+                f"they are opened, and Driftloop does not read them"
+            )
+        folder = str(file.parent.resolve())
+        identity = _files.hash_files(file.parent, [file])
+        return Lora(folder, Located(folder, identity, None), file.name, identity)
     name, inside = path, None
     if not file.is_dir() and path.count("/") > 1 and not path.startswith((".", "/", "~")):
         owner, repository, inside = path.split("/", 2)
         name = f"{owner}/{repository}"
     try:
-        located = _files.locate(name)
+        located = _files.locate(name, Wanted("lora", file=inside))
     except ModelError as error:
-        raise ModelError(f"lora '{path}': {error}") from error
-    return Lora(located.folder or name, inside, located.identity)
+        raise type(error)(f"lora '{path}': {error}") from error
+    return Lora(name, located, inside, located.identity)
+
+
+def wanted(settings: DiffusersSettings) -> Wanted:
+    """What a pipeline's repository is opened for."""
+    return Wanted("pipeline", settings.variant, settings.without)
 
 
 def with_lora(located: Located, settings: DiffusersSettings) -> Located:
@@ -176,14 +208,14 @@ def load(settings: DiffusersSettings, located: Located) -> Loaded:
     extra: dict[str, Any] = {name: None for name in settings.without}
     if settings.variant:
         extra["variant"] = settings.variant
-    if settings.revision and located.folder is None:
-        extra["revision"] = settings.revision
     try:
-        with _torch.quietly(bars=located.folder is None):
+        with _torch.quietly():
             pipeline = _from_pretrained(
-                located.folder or settings.path,
+                str(located.folder),
                 settings.task,
                 torch_dtype=_torch.pick_dtype(settings.dtype, device),
+                use_safetensors=True,
+                **_files.SAFE,
                 **extra,
             )
     except (OSError, ValueError, KeyError) as error:
@@ -206,14 +238,14 @@ def _from_pretrained(path: str, task: Task, **options: Any) -> Any:
     # is an editor by its files (SDXL's refiner), it has settings that a generator would drop.
     auto = diffusers.AutoPipelineForText2Image
     if task == "image-to-image":
-        config = diffusers.DiffusionPipeline.load_config(path, revision=options.get("revision"))
+        config = diffusers.DiffusionPipeline.load_config(path, local_files_only=True)
         if _class_for(task, config["_class_name"]).__name__ == config["_class_name"]:
             auto = diffusers.AutoPipelineForImage2Image
     return auto.from_pretrained(path, **options)
 
 
 def _fuse_lora(pipeline: Any, settings: DiffusersSettings) -> None:
-    lora = find_lora(str(settings.lora))
+    folder, file = find_lora(str(settings.lora)).fetched()
     if not hasattr(pipeline, "load_lora_weights"):
         raise ModelError(f"{settings.path}: {type(pipeline).__name__} takes no LoRA")
     try:
@@ -222,7 +254,9 @@ def _fuse_lora(pipeline: Any, settings: DiffusersSettings) -> None:
         raise ModelError("a LoRA needs peft: pip install 'driftloop[lora]'") from error
     try:
         with _torch.quietly():
-            pipeline.load_lora_weights(lora.source, weight_name=lora.file)
+            pipeline.load_lora_weights(
+                str(folder), weight_name=file, local_files_only=True, use_safetensors=True
+            )
             if not pipeline.get_active_adapters():
                 raise ValueError("none of its weights are this model's")
             pipeline.fuse_lora(lora_scale=settings.lora_scale)

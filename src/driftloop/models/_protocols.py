@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, NamedTuple, Protocol
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
+from ..given import no_truths
 from ..steps import Failure, Output, Reading, Role
 
 
@@ -28,6 +29,11 @@ class Settings(BaseModel):
     """Names of settings that have no bearing on what it answers: they may change in mid-run."""
 
     _copy: int = PrivateAttr(0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, data: Any) -> Any:
+        return no_truths(cls, data)
 
     @property
     def pace(self) -> dict[str, Any]:
@@ -57,6 +63,8 @@ class Located(NamedTuple):
     """Hash or revision of its weights and configuration."""
     size: int | None
     """Bytes of weights on disk."""
+    commit: str | None = None
+    """The commit on the hub that is to be fetched, where it has to be."""
 
 
 class Contact(NamedTuple):
@@ -164,7 +172,9 @@ class Backend(Protocol):
     """Checks and loads the models of one library.
 
     Where its generators tell what they take of a text, it has ``tells_reading = True``. Where its
-    models are on a server, it has ``contact(settings)``, a :class:`Contact`.
+    models are on a server, it has ``contact(settings)``, a :class:`Contact`. Where its
+    models may have to be fetched, it has ``fetch(settings, located)``, which gives what was located
+    with the folder that it then lies in; all of a study's are fetched before the first is loaded.
     """
 
     settings: type[Settings]

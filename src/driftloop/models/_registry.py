@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import cast
+from typing import Any, cast
 
 from ..errors import ModelError, nearest
 from ._files import find_folder
-from ._protocols import Backend
+from ._protocols import Backend, Located
 
 GROUP = "driftloop.backends"
 
@@ -39,6 +39,16 @@ def get_backend(name: str) -> Backend:
         return cast(Backend, entry.load())
     except ImportError as error:
         raise ModelError(f"backend '{name}' ({entry.value}) cannot be imported: {error}") from error
+
+
+def fetch(backend: Backend, settings: Any, located: Located) -> Located:
+    """Bring a model to this machine that was located elsewhere; nothing is loaded.
+
+    Raises:
+        ModelError: It cannot be fetched, or is not what its settings need.
+    """
+    bring = getattr(backend, "fetch", None)
+    return located if bring is None else cast(Located, bring(settings, located))
 
 
 def guess_backend(path: str) -> str:

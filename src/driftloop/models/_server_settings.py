@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -69,7 +70,9 @@ class OpenAISettings(Settings):
     instruction: str = DEFAULT_TOLD
     """What a captioner is told; ``{words}`` stands for the word budget."""
     words: Annotated[int, Field(ge=1, le=4000)] | None = None
-    """Word budget. What a caption has beyond it is cut at a sentence end, and recorded."""
+    """Word budget. What a caption has beyond it is cut at a sentence end, and recorded. Where a
+    script has no blanks between words, a Chinese character or a hiragana counts as one, and so do
+    three letters of Thai, Lao, Khmer or Burmese."""
     temperature: Annotated[float, Field(ge=0, le=10)] | None = None
     """Sampling temperature; by default the server's own."""
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -96,7 +99,22 @@ class OpenAISettings(Settings):
     @field_validator("base_url")
     @classmethod
     def _is_an_address(cls, url: str) -> str:
+        try:
+            port = urlsplit(url).port
+        except ValueError as error:
+            raise ValueError(f"'{url}' is no address of a server: {error}") from error
+        if port == 0:
+            raise ValueError(f"'{url}' is no address of a server: no server has port 0")
         return _server.check_address(url)
+
+    @field_validator("extra")
+    @classmethod
+    def _can_be_sent(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        try:
+            json.dumps(extra, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"it cannot be sent as JSON: {error}") from error
+        return extra
 
     @model_validator(mode="after")
     def _hangs_together(self) -> OpenAISettings:

@@ -35,6 +35,7 @@ from ..errors import DriftloopError, ModelError
 from ..prompts import load_prompts, shipped
 from ..seeds import digest
 from ..steps import Failure, Output, Reading, Role
+from ._files import user_path
 from ._protocols import Located, Settings
 from ._writing import read_text, write_text
 
@@ -170,7 +171,7 @@ class ControlBackend:
         """Find the captions; a control without any is just its kind."""
         if not settings.path:
             return Located(None, "control", 0)
-        file = Path(settings.path).expanduser()
+        file = user_path(settings.path)
         if file.is_file():
             with file.open("rb") as stream:
                 name = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -191,7 +192,7 @@ class ControlBackend:
         if settings.kind == "random":
             source = _Source({0: _corpus(settings.path)}, None)
         elif settings.kind == "shuffled":
-            source = _recorded(Path(settings.path).expanduser())
+            source = _recorded(user_path(settings.path))
         else:
             source = _Source({}, None)
         return ControlPlayer(settings, located.identity, source)

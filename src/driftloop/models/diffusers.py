@@ -109,18 +109,25 @@ class DiffusersBackend:
 
     def locate(self, settings: DiffusersSettings) -> Located:
         """Find the pipeline's files."""
-        located = _files.locate(settings.path, settings.revision, settings.variant)
-        if located.folder and not self.recognises(located.folder):
-            raise ModelError(
-                f"{settings.path}: no model_index.json there, so it is not a diffusers pipeline; "
-                f'a captioner wants backend = "transformers"'
-            )
+        located = _files.locate(settings.path, _pipeline.wanted(settings), settings.revision)
         if located.folder:
             _check_parts(settings, located.folder)
         return _pipeline.with_lora(located, settings)
 
+    def fetch(self, settings: DiffusersSettings, located: Located) -> Located:
+        """Fetch the files of the pipeline, and of its LoRA, where they are not here."""
+        if settings.lora is not None:
+            _pipeline.find_lora(settings.lora).fetched()
+        if located.folder:
+            return located
+        wanted = _pipeline.wanted(settings)
+        folder = str(_files.fetch(settings.path, located, wanted, settings.revision))
+        _check_parts(settings, folder)
+        return located._replace(folder=folder)
+
     def load(self, settings: DiffusersSettings, located: Located) -> Player:
         """Load the pipeline; it is brought onto its device when it plays."""
+        located = self.fetch(settings, located)
         shared = {"variant", "dtype", "device", "lora_scale", "without", "offload", "compile"}
         # What moves weights to and fro belongs to one pipeline; else tasks share them.
         shared |= {"task"} if settings.offload != "none" else set()

@@ -15,9 +15,11 @@ from ..steps import Failure, Output, Role
 from . import _files, _samples, _telling, _torch
 from ._budget import caption
 from ._devices import OnDevices
+from ._needs import MARKS, Wanted
 from ._protocols import Located, Player
 from ._sampling import Counter, GumbelSampling
 
+WANTED = Wanted("captioner")
 TOKENS_PER_WORD = 4
 """Room for a caption's tokens: far more than a budget's words need, so that the budget and not
 the room ends a caption."""
@@ -34,7 +36,9 @@ class TransformersSettings(OnDevices):
     picture." for a model that chats, and nothing for one that goes on from a text (GIT, BLIP,
     BLIP-2, PaliGemma), which then captions in its own way."""
     words: Annotated[int, Field(ge=1, le=4000)] | None = None
-    """Word budget. What a caption has beyond it is cut at a sentence end, and recorded."""
+    """Word budget. What a caption has beyond it is cut at a sentence end, and recorded. Where a
+    script has no blanks between words, a Chinese character or a hiragana counts as one, and so do
+    three letters of Thai, Lao, Khmer or Burmese."""
     temperature: Annotated[float, Field(ge=0, le=10)] = 0.0
     """Sampling temperature; 0 always takes the likeliest token."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -69,18 +73,28 @@ class TransformersBackend:
 
     def locate(self, settings: TransformersSettings) -> Located:
         """Find the model's files."""
-        located = _files.locate(settings.path, settings.revision)
-        if located.folder and not self.recognises(located.folder):
-            raise ModelError(
-                f"{settings.path}: no config.json with a model_type there, so it is not a "
-                f'transformers model; a generator wants backend = "diffusers"'
-            )
-        if located.folder and settings.instruction and not _telling.can_be_told(located.folder):
-            raise ModelError(_cannot_be_told(settings.path))
+        located = _files.locate(settings.path, WANTED, settings.revision)
+        if located.folder:
+            self._check(settings, located.folder)
         return located
+
+    def fetch(self, settings: TransformersSettings, located: Located) -> Located:
+        """Fetch the model's files where they are not here."""
+        if located.folder:
+            return located
+        folder = str(_files.fetch(settings.path, located, WANTED, settings.revision))
+        self._check(settings, folder)
+        return located._replace(folder=folder)
+
+    def _check(self, settings: TransformersSettings, folder: str) -> None:
+        if not self.recognises(folder):
+            raise ModelError(f"{settings.path}: {MARKS['captioner']['config.json']}")
+        if settings.instruction and not _telling.can_be_told(folder):
+            raise ModelError(_cannot_be_told(settings.path))
 
     def load(self, settings: TransformersSettings, located: Located) -> Player:
         """Load model and processor; the model is brought onto its device when it plays."""
+        located = self.fetch(settings, located)
         what = (
             located.identity,
             settings.dtype,
@@ -222,20 +236,23 @@ def _load_weights(settings: TransformersSettings, located: Located) -> _Weights:
         raise ModelError("transformers is not installed: pip install 'driftloop[all]'") from error
     device = _torch.pick_device(settings.place)
     dtype = _torch.pick_dtype(settings.dtype, device)
-    source = located.folder or settings.path
-    revision = {"revision": settings.revision} if settings.revision else {}
+    source, safe = str(located.folder), _files.SAFE
     try:
-        with _torch.quietly(bars=located.folder is None):
-            config = transformers.AutoConfig.from_pretrained(source, **revision)
+        with _torch.quietly():
+            config = transformers.AutoConfig.from_pretrained(source, **safe)
             # Before the weights: what a processor lacks is told without reading gigabytes.
             if config.model_type in _telling.PICTURE_ONLY:
-                processor = transformers.AutoImageProcessor.from_pretrained(source, **revision)
-                tokenizer = transformers.AutoTokenizer.from_pretrained(source, **revision)
+                processor = transformers.AutoImageProcessor.from_pretrained(source, **safe)
+                tokenizer = transformers.AutoTokenizer.from_pretrained(source, **safe)
             else:
-                processor = transformers.AutoProcessor.from_pretrained(source, **revision)
+                processor = transformers.AutoProcessor.from_pretrained(source, **safe)
                 tokenizer = processor.tokenizer
             model = transformers.AutoModelForImageTextToText.from_pretrained(
-                source, dtype=dtype, **revision, **_quantised(settings, device, dtype)
+                source,
+                dtype=dtype,
+                use_safetensors=True,
+                **safe,
+                **_quantised(settings, device, dtype),
             )
     except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
         for library in ("torchvision", "num2words"):
@@ -244,7 +261,10 @@ def _load_weights(settings: TransformersSettings, located: Located) -> _Weights:
                     f"{settings.path}: its processor also reads videos and needs {library}: "
                     f"pip install 'driftloop[video]'"
                 ) from error
-        raise ModelError(f"{settings.path}: transformers cannot load it: {error}") from error
+        raise ModelError(
+            _files.own_code(settings.path, source)
+            or f"{settings.path}: transformers cannot load it: {error}"
+        ) from error
     tokenizer.padding_side = "left"
     # Quantised weights are put where they belong while they are loaded, and cannot be moved.
     modules = [] if settings.quantise else [model]

@@ -1,7 +1,8 @@
 """Prompts: what trajectories start from, and the sets that ship.
 
-A set is a TOML file with ``prompts = [{ id, text, source }, ...]``, or a text file with one prompt
-a line. A prompt may be an image file instead of a text, for networks that a captioner opens.
+A set is a TOML file with ``prompts = [{ id, text, source }, ...]``, a table (``.csv``, ``.tsv``,
+``.json``, ``.jsonl``) with a column ``prompt``, or a text file with one prompt a line. A prompt may
+be an image file instead of a text, for networks that a captioner opens.
 
 * :func:`load_prompts`, :func:`shipped` read sets.
 * :func:`write_candidates` writes texts of many kinds by a grammar of our own; :func:`maximin`
@@ -11,18 +12,20 @@ a line. A prompt may be an image file instead of a text, for networks that a cap
 from __future__ import annotations
 
 import re
-import tomllib
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..errors import StudyError, nearest
+from ..errors import DriftloopError, StudyError, nearest
+from ..given import expand, read_text, read_toml
 from ..seeds import digest
 from ..steps import whole_text
 from ._grammar import write_candidates
 from ._maximin import Dispersion, maximin, measure
+from ._reading import read_items
 
 __all__ = [
     "Dispersion",
@@ -92,7 +95,7 @@ def load_prompts(name: str, base: Path) -> list[Prompt]:
     """Read a prompt set.
 
     Args:
-        name: A set that ships (see :func:`shipped`) or the path of a ``.toml`` or ``.txt`` file.
+        name: A set that ships (see :func:`shipped`) or the path of a file.
         base: The folder that relative paths start from.
 
     Raises:
@@ -101,41 +104,40 @@ def load_prompts(name: str, base: Path) -> list[Prompt]:
     if name in shipped():
         text = resources.files(__name__).joinpath(f"{name}.toml").read_text("utf-8")
         return _parse_toml(text, name, Path())
-    path = base / name
-    if not path.is_file():
-        raise StudyError(
-            f"prompts: no set or file named '{name}'.{nearest(name, shipped())} "
-            f"Sets that ship: {', '.join(shipped())}; "
-            f"a file is a .toml, or a .txt with one prompt a line."
-        )
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: cannot be read as UTF-8 text: {error}") from error
-    if path.suffix == ".toml":
-        return _parse_toml(text, str(path), path.parent)
-    lines = [line.strip() for line in text.splitlines()]
-    return _validate([line for line in lines if line and not line.startswith("#")], str(path))
+        path = base / expand(name)
+        if not path.is_file():
+            raise StudyError(
+                f"prompts: no set or file named '{name}'.{nearest(name, shipped())} "
+                f"Sets that ship: {', '.join(shipped())}; a file is a .toml, a .csv, .tsv, .json "
+                f"or .jsonl, or a .txt with one prompt a line."
+            )
+        if path.suffix.lower() == ".toml":
+            return _parse_toml(read_text(path), str(path), path.parent)
+        items = read_items(path)
+    except DriftloopError as error:
+        told = str(error) if isinstance(error, StudyError) else f"prompts: {error}"
+        raise StudyError(told) from error
+    return resolve_images(_validate(items, str(path)), path.parent, str(path))
 
 
 def _parse_toml(text: str, where: str, base: Path) -> list[Prompt]:
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise StudyError(f"{where}: not valid TOML: {error}") from error
+    data = read_toml(text, where)
     if not isinstance(data.get("prompts"), list):
         raise StudyError(f"{where}: expected a list 'prompts = [{{ id, text }}, ...]'")
-    return resolve_images(_validate(data["prompts"], where), base, where)
+    items = {f"prompts[{number}]": item for number, item in enumerate(data["prompts"])}
+    return resolve_images(_validate(items, where), base, where)
 
 
-def _validate(items: list[Any], where: str) -> list[Prompt]:
+def _validate(items: Mapping[str, Any], where: str) -> list[Prompt]:
+    """Prompts of what a file holds, by the place in it."""
     prompts = []
-    for number, item in enumerate(items):
+    for place, item in items.items():
         try:
             prompts.append(Prompt.model_validate(item))
         except ValidationError as error:
             reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise StudyError(f"{where}: prompts[{number}]: {reason}") from error
+            raise StudyError(f"{where}: {place}: {reason}") from error
     return prompts
 
 
@@ -144,7 +146,10 @@ def resolve_images(prompts: list[Prompt], base: Path, where: str) -> list[Prompt
     resolved = []
     for prompt in prompts:
         if prompt.image is not None:
-            path = (base / prompt.image).resolve()
+            try:
+                path = (base / expand(prompt.image)).resolve()
+            except DriftloopError as error:
+                raise StudyError(f"{where}: prompt '{prompt.id}': image: {error}") from error
             if not path.is_file():
                 raise StudyError(f"{where}: prompt '{prompt.id}': no image file {prompt.image}")
             prompt = prompt.model_copy(update={"image": str(path)})

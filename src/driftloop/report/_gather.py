@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
-from ..steps import Kind, Place, Role, Trajectory
+from ..steps import Kind, Place, Role, Trajectory, whole_text
 from ..store import Run
 from ..study import Study
 
@@ -185,7 +185,9 @@ def gather(run: Run) -> Material:
             track.name.twin,
         )
     )
-    title = str(studies[-1].get("title") or "" if studies else "") or run.folder.resolve().name
+    title = str(studies[-1].get("title") or "" if studies else "")
+    # A folder's name may be bytes that are no text.
+    title = title or whole_text(run.folder.resolve().name)
     return Material(
         title, studies, starts, arms, tracks, steps, run.players(), run.sessions(), failures,
         study,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -85,6 +86,12 @@ def write_report(
             found.setdefault(encoder.identity, encoder)
         chosen = list(found.values())
     target = Path(path) if path is not None else run.folder / "report.html"
+    # Measuring may take an hour; that its result has no place is told before.
+    if target.parent.is_dir() and not os.access(target.parent, os.W_OK | os.X_OK):
+        raise StoreError(
+            f"{target}: the report cannot be written there: that folder is not yours to write; "
+            f"choose a file elsewhere with --out"
+        )
     show = sys.stderr.isatty() if progress is None else progress
     with _bar(show) as advance:
         page = _render(run, target, advance, chosen, pictures)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from ..errors import ModelError, StudyError, UnreachableError
-from ..models import Backend, Located, Settings, backend_names, get_backend
+from ..models import Backend, Located, Settings, backend_names, fetch, get_backend
 from ..steps import Kind, Network, Place, Role
 from ..store import Run
 from ..study import PlayedArm, Study, explain
@@ -51,6 +52,23 @@ class Casting:
         """How many steps the study asks for."""
         return self.study.steps(self.networks.values())
 
+    def fetched(self, say: Callable[[str], None]) -> Casting:
+        """The same with every model's files on this machine.
+
+        Raises:
+            StudyError: With the model's key, where one cannot be fetched.
+        """
+        seats = {}
+        for name, seat in self.seats.items():
+            if seat.located.commit is not None:
+                say(f"fetching {seat.settings.path}")
+            try:
+                located = fetch(seat.backend, seat.settings, seat.located)
+            except ModelError as error:
+                raise StudyError(f"models.{seat.model}.path: {error}") from error
+            seats[name] = replace(seat, located=located)
+        return replace(self, seats=seats)
+
 
 def cast_study(study: Study, where: str = "study", *, unreachable: bool = False) -> Casting:
     """Check a study's models, settings and networks against the installed backends.
@@ -67,14 +85,25 @@ def cast_study(study: Study, where: str = "study", *, unreachable: bool = False)
     seats: dict[str, SeatSpec] = {}
     networks: dict[str, Network] = {}
     located: dict[tuple[str, str], Located] = {}
-    # Models that no arm uses are checked too: a mistake there is still a mistake.
+    # What an arm or a sweep sets may be what a model lacks: it has to be right where it plays. A
+    # mistake of its own is told as its own, also where no arm uses it.
+    alone: dict[str, StudyError] = {}
     for name in study.models:
-        _seat(study, name, {}, where, located, unreachable)
+        try:
+            _seat(study, name, {}, where, located, unreachable)
+        except StudyError as error:
+            alone[name] = error
+    played: set[str] = set()
     for arm in study.expanded_arms():
-        cast = [
-            _seat(study, model, arm.settings.get(model, {}), where, located, unreachable)
-            for model in arm.models
-        ]
+        cast = []
+        for model in arm.models:
+            changes = arm.settings.get(model, {})
+            try:
+                cast.append(_seat(study, model, changes, where, located, unreachable))
+            except StudyError as error:
+                own = any(f".{key}: " in str(error) for key in changes)
+                raise (error if own else alone.get(model, error)) from error
+        played.update(arm.models)
         # Whoever plays last plays before the first of the network.
         following = [*cast[1:], cast[len(arm.opening)]]
         _check_kinds(study, arm, cast, following, where)
@@ -82,6 +111,8 @@ def cast_study(study: Study, where: str = "study", *, unreachable: bool = False)
             cast = _reading_whole(study, cast, following, where)
         seats.update({seat.name: seat for seat in cast})
         networks[arm.name] = arm.seated([Place(seat.name, seat.role) for seat in cast])
+    for name in alone.keys() - played:
+        raise alone[name]
     return Casting(study, seats, networks)
 
 

@@ -17,6 +17,7 @@ from ..models import (
     Player,
     check_invariance,
     difference,
+    fetch,
     free_memory,
     get_backend,
     guess_backend,
@@ -77,6 +78,7 @@ def check_model(path: str, *, backend: str | None = None, **settings: Any) -> Mo
     there = contact(player_backend, checked)
     if there is not None and there.trouble:
         raise ServerError(f"{path}: {there.address}: {there.trouble}")
+    located = fetch(player_backend, checked, located)
     before, started = _memory(), time.perf_counter()
     player = player_backend.load(checked.replicas()[0], located)
     load_seconds = time.perf_counter() - started

@@ -88,7 +88,9 @@ def run(
 def default_folder(study: Study | str | PathLike[str]) -> Path:
     """The run folder of a study that was given none, always one inside ``runs``."""
     name = study.title if isinstance(study, Study) else Path(study).stem
-    return Path("runs") / (re.sub(r"[\\/:\0]+", "-", name).strip(". ") or "study")
+    name = re.sub(r"[\\/:\0]+", "-", name).strip(". ") or "study"
+    # A title may be longer than file systems let a name be.
+    return Path("runs") / name.encode()[:200].decode("utf-8", "ignore")
 
 
 class _RateColumn(TextColumn):

@@ -11,6 +11,7 @@ import numpy as np
 from ..encoders import get_encoder
 from ..errors import StudyError
 from ..prompts import Dispersion, load_prompts, maximin, measure, write_candidates
+from ..scripts import count_words
 
 RANDOM_SETS = 20
 """Random choices that a found one is compared with."""
@@ -85,7 +86,7 @@ def search_prompts(
     else:
         prompts = load_prompts(candidates, Path())
         texts = list(dict.fromkeys(prompt.text for prompt in prompts if prompt.text))
-    short = [text for text in texts if len(text.split()) <= words]
+    short = [text for text in texts if count_words(text) <= words]
     size = player.batch_size
     chunks = [short[at : at + size] for at in range(0, len(short), size)]
     vectors = np.concatenate([player.encode(chunk) for chunk in chunks]) if chunks else None

@@ -84,6 +84,8 @@ class Session:
             _check_same_study(self.casting, starts, self.run, where)
             if steps_done(self.casting, self.run) < self.casting.steps:
                 check_servers(self.casting, where)
+            # All before the first is loaded: what cannot be fetched is told while it costs little.
+            self.casting = self.casting.fetched(say)
             loaded: dict[str, list[Player]] = {}
             for seat in self.casting.seats.values():
                 say(f"loading {seat.name}")

@@ -7,14 +7,15 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ..errors import StoreError
+from ..errors import DriftloopError, StoreError
+from ..given import checked
 from ._run import Run
 from ._schema import DATABASE, connect
 
 
 def is_run(folder: str | os.PathLike[str]) -> bool:
     """Whether a folder holds a run, or something by the name of one."""
-    return (Path(folder) / DATABASE).exists()
+    return (_named(folder) / DATABASE).exists()
 
 
 def open_run(folder: str | os.PathLike[str]) -> Run:
@@ -23,7 +24,7 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
     Raises:
         StoreError: There is no run, or its file is foreign, damaged or too new.
     """
-    path = Path(folder)
+    path = _named(folder)
     return Run(path, connect(path / DATABASE))
 
 
@@ -59,8 +60,15 @@ def sole_player(folder: str | os.PathLike[str]) -> FileLock:
     return lock
 
 
+def _named(folder: str | os.PathLike[str]) -> Path:
+    try:
+        return checked(folder)
+    except DriftloopError as error:
+        raise StoreError(str(error)) from error
+
+
 def _make(folder: str | os.PathLike[str]) -> Path:
-    path = Path(folder)
+    path = _named(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

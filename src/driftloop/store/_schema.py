@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import StoreError
 from ._calls import text_digest
+from ._readonly import copy_of, is_writable
 
 DATABASE = "driftloop.sqlite"
 """Its name in a run folder."""
@@ -195,9 +196,12 @@ def connect(path: Path, *, create: bool = False, timeout: float = 10.0) -> sqlit
         raise StoreError(f"{path.parent}: no run there (no {path.name})")
     db: sqlite3.Connection | None = None
     try:
-        if exists and path.stat().st_size:
-            _check_header(path)
-        db = sqlite3.connect(path, isolation_level=None, timeout=timeout)
+        if exists:
+            _check_file(path, create=create)
+        if exists and not create and not is_writable(path):
+            db = copy_of(path)
+        else:
+            db = sqlite3.connect(path, isolation_level=None, timeout=timeout)
         version = db.execute("PRAGMA user_version").fetchone()[0]
         tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         application = db.execute("PRAGMA application_id").fetchone()[0]
@@ -261,7 +265,17 @@ def telling(path: Path) -> Iterator[None]:
         raise StoreError(f"{path}: {error}{fix}") from error
 
 
-def _check_header(path: Path) -> None:
+def _check_file(path: Path, *, create: bool) -> None:
+    if not path.is_file():
+        raise StoreError(f"{path}: not a file; choose another folder")
+    if not path.stat().st_size:
+        # A process that is killed as it makes a run leaves an empty file, and nothing beside it.
+        if create and not (path.parent / "images").exists():
+            return
+        raise StoreError(
+            f"{path}: an empty file, and no run: its rows are lost, as a copy that was broken off "
+            f"loses them; put back a whole copy"
+        )
     with path.open("rb") as stream:
         head = stream.read(16)
     if head != b"SQLite format 3\0":
