@@ -346,6 +346,11 @@ def test_an_export_of_panic_tda_is_joined(tmp_path: Path, out: Path, prompts: bo
     found = import_chains(export(tmp_path / "019f_parquet", prompts=prompts), out)
     assert (found.trajectories, found.texts, found.pictures) == (8, 24, 0)
     assert found.rejected == []
+    source = tmp_path / "019f_parquet"
+    rows = sum(
+        pq.read_metadata(source / f"{name}.parquet").num_rows for name in ("runs", "invocations")
+    )
+    assert found.counts == (rows, rows - 24, 0, 0, 24)
     assert [note for note in found.notes if "pictures that the export leaves out: 24" in note]
     assert "files of the folder that were not read: 1 .parquet" in found.notes
     got = states(out)

@@ -71,7 +71,6 @@ class PanicReader:
         self.files = [at / RUNS, at / INVOCATIONS]
         self._folder = folder
         self._arms: set[str] = set()
-        self._left_out = 0
 
     def describe(self) -> dict[str, object]:
         """The networks."""
@@ -90,14 +89,15 @@ class PanicReader:
                 twin=facts.twin,
             )  # fmt: skip
         for place, cells in _cells(self.files[1], self._folder):
+            self._count()
             try:
                 yield from self._row(place, cells, runs)
             except BadCellError as reason:
                 shown = f"{cells.get('run_id')}, {cells.get('sequence_number')}"
                 self.account.reject(place, str(reason), shown)
-        if self._left_out:
+        if self.account.empty:
             self.account.notes.append(
-                f"pictures that the export leaves out: {self._left_out:,}; their captions "
+                f"pictures that the export leaves out: {self.account.empty:,}; their captions "
                 f"are here, and what these describe is not known"
             )
 
@@ -111,6 +111,8 @@ class PanicReader:
         if number == -1:
             if cells.get("output_text") != facts.prompt:
                 raise BadCellError(f"the text before the first is not the prompt of {RUNS}")
+            # The run's row has the same prompt, and gave the start.
+            self.account.used += 1
             return
         expected = "text" if number % 2 else "image"
         if kind != expected:
@@ -123,7 +125,7 @@ class PanicReader:
         if kind == "image":
             text = None
             if cells.get("output_image") is None:
-                self._left_out += 1
+                self.account.empty += 1
                 return
             image, notes = self.pictures.from_cell(cells["output_image"])
         elif not isinstance(text, str):
@@ -135,10 +137,14 @@ class PanicReader:
             captioner_seed=facts.seed, image_notes=notes,
         )  # fmt: skip
 
+    def _count(self) -> None:
+        self.account.rows = (self.account.rows or 0) + 1
+
     def _runs(self) -> dict[str, RunFacts]:
         found: dict[str, RunFacts] = {}
         random = 0
         for place, cells in _cells(self.files[0], self._folder):
+            self._count()
             try:
                 prompt = cells.get("initial_prompt")
                 if not isinstance(prompt, str) or not prompt.strip():

@@ -96,6 +96,8 @@ class Counts(NamedTuple):
     kept_out: int
     repeats: int
     """Rows that say again what an earlier row said."""
+    empty: int = 0
+    """Rows whose content the source itself leaves out."""
 
     def __str__(self) -> str:
         """The sum, as a line."""
@@ -104,6 +106,8 @@ class Counts(NamedTuple):
             parts.append(f"{self.kept_out:,} kept out")
         if self.repeats:
             parts.append(f"{self.repeats:,} exact repeats")
+        if self.empty:
+            parts.append(f"{self.empty:,} without their content")
         return f"rows of the source: {self.rows:,} = {' + '.join(parts)}"
 
 
@@ -123,6 +127,8 @@ class Account:
     rows: int | None = None
     """Rows that the source has, where its reader counts them as it meets them."""
     used: int = 0
+    empty: int = 0
+    """Rows whose content the source itself leaves out."""
     _told: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     def reject(
@@ -171,15 +177,15 @@ class Account:
         # Names of columns, files and chains are in them.
         self.notes[:] = map(printable, self.notes)
         counts = self.counts()
-        if counts.rows != counts.used + counts.kept_out + counts.repeats:
+        if counts.rows != counts.used + counts.kept_out + counts.repeats + counts.empty:
             raise RuntimeError(f"the rows do not add up, which is a bug of Driftloop: {counts}")
 
     def counts(self) -> Counts:
         """The rows by what became of them."""
         what = Counter(reject.what for reject in self.rejected)
-        known = self.used + what["row"] + what["repeat"]
+        known = self.used + what["row"] + what["repeat"] + self.empty
         rows = known if self.rows is None else self.rows
-        return Counts(rows, self.used, what["row"], what["repeat"])
+        return Counts(rows, self.used, what["row"], what["repeat"], self.empty)
 
     def reasons(self) -> Counter[str]:
         """How often each reason, numbers in it left out."""
