@@ -18,6 +18,7 @@ import torch
 import transformers as tf
 from driftloop_toys.studies import toy_data
 from PIL import Image
+from safetensors.torch import save_file
 from tiny_parts import FAMILIES, PICTURE_ONLY, tokenizer
 
 from driftloop.errors import ModelError, StudyError
@@ -205,7 +206,8 @@ def test_a_processor_of_videos_names_the_extra_before_weights_are_read(tmp_path:
         "image_processor_type": "Qwen2VLImageProcessor",
     }
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(names), "utf-8")
-    (tmp_path / "model.safetensors").write_text("not weights", "utf-8")
+    # Whole as a file, and no weights of this model.
+    save_file({"nothing": torch.zeros(1)}, tmp_path / "model.safetensors")
     with pytest.raises(ModelError, match=r"needs torchvision: pip install 'driftloop\[video\]'"):
         load(tmp_path)
 
