@@ -29,6 +29,9 @@ SEEDS = ("generator_seed", "captioner_seed", "editor_seed")
 WORDS_ARE_NAMES = ("arm", "trajectory", "prompt_id")
 """Meanings that may be called 'none' or 'NA'."""
 
+OURS = ({"caption_flags", "captioner_fingerprint"}, {"tokens_written", "fingerprint"})
+"""Columns by which an export of Driftloop is known, by rounds and by steps."""
+
 
 class TableReader:
     """Reads a table, or the shards of one.
@@ -54,6 +57,7 @@ class TableReader:
         self._columns: dict[str, str] = {}
         self._names: dict[str, None] = {}
         self._told_kind = False
+        self._ours = False
         self._commas = False
 
     def describe(self) -> dict[str, object]:
@@ -71,6 +75,7 @@ class TableReader:
             self._columns = match_columns(sheet.names, self._chosen, str(file))
             self._names |= dict.fromkeys(sheet.names)
             self._commas = sheet.commas
+            self._ours = any(names <= {*sheet.names} for names in OURS)
             shared = len({self._columns.get("text"), self._columns.get("image")} - {None}) == 1
             step = plain_name(self._columns["round"]) in STEPS
             self.account.stepwise = self.account.stepwise or shared or step
@@ -182,6 +187,9 @@ class TableReader:
         if isinstance(cell, Mapping) and meaning in ("image", "prompt_image"):
             # As the datasets library writes that there is none.
             return {*cell} <= {"bytes", "path"} and not any(cell.values())
+        if self._ours:
+            # What Driftloop writes has an empty cell for nothing, and a caption may say "NA".
+            return is_missing(cell, frozenset())
         if meaning in WORDS_ARE_NAMES:
             if is_missing(cell) and not is_missing(cell, NOTHING):
                 self.account.tell(f"'{cell}' is kept as the name of the {meaning}", str(place))
