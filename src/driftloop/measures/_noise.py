@@ -6,6 +6,8 @@ the same to every lag, movement adds more to longer lags, and a cycle adds nothi
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ._bootstrap import Labels, group_means
@@ -78,7 +80,20 @@ def noise_floor(x: Floats, prompts: Labels | None = None, *, late: float = LATE)
     (0.0, 0.0)
     """
     lags = Lags(x, np.arange(len(x)) if prompts is None else prompts, late=late)
-    return float(lags.floor(np.ones((1, len(lags.distances)))).value[0]) if len(x) else np.nan
+    return (
+        float(lags.floor(np.ones((1, len(lags.distances)))).capped.value[0]) if len(x) else np.nan
+    )
+
+
+class Floor(NamedTuple):
+    """A noise floor, and the same without its cap.
+
+    The least of several noisy distances is too small by a little. What has no cap is right on
+    average, but for loops that alternate.
+    """
+
+    capped: Weighted
+    uncapped: Weighted
 
 
 class Lags:
@@ -110,7 +125,7 @@ class Lags:
         self._at = _period(self.distances)
         self.period = self._at * stride if self._at > 1 else 1
 
-    def floor(self, weights: Floats) -> Weighted:
+    def floor(self, weights: Floats) -> Floor:
         """The noise floor under each weighting of the prompts.
 
         Args:
@@ -122,12 +137,13 @@ class Lags:
         # A floor of zero stays zero for a little more of any prompt.
         value = np.maximum(line, 0.0)
         influence = (2 * near.influence - far.influence) * (line > 0)[:, None]
+        uncapped = Weighted(value, influence)
         for lag in self.distances.T:
             part = weighted_mean(weights, lag)
             less = part.value < value
             value = np.where(less, part.value, value)
             influence = np.where(less[:, None], part.influence, influence)
-        return Weighted(value, influence)
+        return Floor(Weighted(value, influence), uncapped)
 
 
 def _period(distances: Floats) -> int:

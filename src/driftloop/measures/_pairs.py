@@ -1,7 +1,7 @@
 """Do different prompts come together, and do twins stay together?
 
-Everything here rests on three mean distances of one arm: between trajectories of different prompts
-(strangers), between twins, and between a place and itself (the noise floor).
+All rests on three mean distances of an arm: of trajectories of different prompts (strangers), of
+twins, and of two looks at one place (the noise floor).
 """
 
 from __future__ import annotations
@@ -34,13 +34,16 @@ from ._interval import (
 from ._noise import LATE, Lags
 from ._rounds import Windows, choose_rounds, identical_twins
 
-NAMES = ("strangers", "twins", "memory", "contraction", "separation", "noise", "room")
+NAMES = (
+    "strangers", "twins", "memory", "contraction", "separation", "noise", "room", "uncapped",
+)  # fmt: skip
 BOUNDS = {
     "strangers": (0.0, 2.0),
     "twins": (0.0, 2.0),
     "noise": (0.0, 2.0),
     # No floor is above the distance of twins: twins cannot be nearer than two looks at one place.
     "memory": (-np.inf, 1.0),
+    "uncapped": (-np.inf, 1.0),
 }
 
 
@@ -156,7 +159,8 @@ def separation(
     than two looks at one place. It is at most 1, since twins are no nearer than two such looks;
     its mean is not cut, only what is shown of it. Where twins are clearly nearer than the floor,
     the steps of the loop do not tell the floor, and the interval begins at (S - W) / S, which is
-    memory without any noise.
+    memory without any noise. The interval ends where that of memory by a floor without its cap
+    does, if that is higher: the least of several lags is a little too small.
 
     A round counts where at least half as many prompts have a state as in the fullest round. All
     else is skipped: the baseline is the first round that counts from ``since`` on, and late means
@@ -206,7 +210,7 @@ def separation(
     )
     if identical:
         for block in found:
-            block.values[[NAMES.index("memory"), NAMES.index("separation")]] = np.nan
+            block.values[[NAMES.index(n) for n in ("memory", "uncapped", "separation")]] = np.nan
     present = np.isfinite(x[:, :, 0]).sum(axis=0).astype(np.int64)
     nothing = np.full(rounds, np.nan)
 
@@ -215,7 +219,6 @@ def separation(
         return Curve(*ends, nothing, nothing, nothing, present, counts)
 
     def at_the_end(name: str, counts: npt.NDArray[np.int64]) -> Estimate:
-        # Prompts that are missing from some of the rounds that count are not counted on.
         least = np.array([counts.min() if counts.size else 0])
         (value,), (low,), (high,) = _ends(found, name, slice(rounds, rounds + 1), least)
         return Estimate(float(value), float(low), float(high), int(least[0]))
@@ -270,14 +273,14 @@ def _of_block(
 ) -> _Block:
     rounds = len(states)
     block = _Block(*np.full((2, len(NAMES), len(w), rounds + len(windows.memory)), np.nan))
-    noise = lags.floor(w)
+    noise, uncapped = lags.floor(w)
     none = Weighted(np.full(len(w), np.nan), np.zeros_like(w))
     first = none if windows.baseline is None else pair_distance(w, states[windows.baseline])
     strangers, contraction = _Average(), _Average()
     memory = [(_Average(), _Average()) for _ in windows.memory]
     for t, part in enumerate(states):
         now, twins = pair_distance(w, part), weighted_mean(w, apart[:, t])
-        _fill(block, t, w, _Parts(now, now, now, twins, noise, first))
+        _fill(block, t, w, _Parts(now, now, now, twins, noise, first, uncapped))
         if windows.strangers[t]:
             strangers.add(now)
         if windows.contraction[t]:
@@ -289,7 +292,7 @@ def _of_block(
     for column, (matched, of_twins) in enumerate(memory, start=rounds):
         late = matched.mean(none), of_twins.mean(none)
         means = strangers.mean(none), contraction.mean(none), *late
-        _fill(block, column, w, _Parts(*means, noise, first))
+        _fill(block, column, w, _Parts(*means, noise, first, uncapped))
     return block
 
 
@@ -305,16 +308,20 @@ class _Parts(NamedTuple):
     noise: Weighted
     first: Weighted
     """Strangers in the baseline round."""
+    uncapped: Weighted
+    """The noise floor without its cap."""
 
 
 def _fill(block: _Block, t: int, w: Floats, parts: _Parts) -> None:
-    strangers, c, s, v, n, s1 = (part.value for part in parts)
+    strangers, c, s, v, n, s1, free = (part.value for part in parts)
     covariance = products(w, [part.influence for part in parts])
     one = np.ones_like(s)
     with np.errstate(invalid="ignore", divide="ignore"):
         room = np.where(s - n > TINY, s - n, np.nan)
         s, s1 = np.where(s > TINY, s, np.nan), np.where(s1 > TINY, s1, np.nan)
         memory = (s - v) / room
+        free_room = np.where(s - free > TINY, s - free, np.nan)
+        uncapped = (s - v) / free_room
         # Each value with its derivative by each of the parts that it depends on.
         rows: list[tuple[Floats, dict[int, Floats]]] = [
             (strangers, {0: one}),
@@ -324,6 +331,10 @@ def _fill(block: _Block, t: int, w: Floats, parts: _Parts) -> None:
             ((s - v) / s, {2: v / s**2, 3: -1 / s}),
             (n, {4: one}),
             ((s - n) / s, {2: n / s**2, 4: -1 / s}),
+            (
+                uncapped,
+                {2: (1 - uncapped) / free_room, 3: -1 / free_room, 6: uncapped / free_room},
+            ),
         ]
     for row, (value, slopes) in enumerate(rows):
         which = np.ix_(range(len(w)), list(slopes), list(slopes))
@@ -367,9 +378,12 @@ def _ends(
     parts = _columns(found, name, columns)
     low, high = studentized(*parts, counts)
     bounds = BOUNDS.get(name, (-np.inf, np.inf))
-    if name == "memory" and (beyond := low > 1).any():
+    if name == "memory":
         # Twins are nearer than the floor allows: it is lower, and how much is not known.
+        beyond = low > 1
         low[beyond] = _ends(found, "separation", columns, counts)[1][beyond]
+        # The cap makes the floor, and so memory, a little too small.
+        high = np.fmax(high, _ends(found, "uncapped", columns, counts)[2])
     return np.clip(parts[0], *bounds), np.clip(low, *bounds), np.clip(high, *bounds)
 
 
