@@ -34,9 +34,7 @@ from ._interval import (
 from ._noise import LATE, Lags
 from ._rounds import Windows, choose_rounds, identical_twins
 
-NAMES = (
-    "strangers", "twins", "memory", "contraction", "separation", "noise", "room", "uncapped",
-)  # fmt: skip
+NAMES = "strangers twins memory contraction separation noise room uncapped".split()
 BOUNDS = {
     "strangers": (0.0, 2.0),
     "twins": (0.0, 2.0),
