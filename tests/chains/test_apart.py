@@ -77,7 +77,7 @@ def test_a_row_too_many_is_no_chain_of_its_own(table: Write, out: Path) -> None:
     assert [reject.place.line for reject in found.rejected] == [21]
     again = table("chain,round,caption,words,score,time\n" + text + text, "twice.csv")
     found = import_chains(again, out.parent / "twice")
-    assert found.counts == (38, 19, 0, 19)
+    assert found.counts == (38, 19, 0, 19, 0)
 
 
 def test_a_row_of_no_chain_is_kept_out(table: Write, out: Path) -> None:
@@ -94,4 +94,4 @@ def test_a_prompt_in_the_first_row_goes_for_the_only_chain(table: Write, out: Pa
     assert any("rows without a prompt, of the only chain: 2" in note for note in found.notes)
     text = "prompt,round,caption\na cat,1,x\n,2,y\na dog,1,z\n,2,w\n"
     found = import_chains(table(text), out.parent / "two")
-    assert found.counts == (4, 2, 2, 0)
+    assert found.counts == (4, 2, 2, 0, 0)
