@@ -163,7 +163,9 @@ def _has(face: _Face, char: str) -> bool:
 def _font(face: _Face, size: int) -> ImageFont.FreeTypeFont:
     if face.file:
         font = ImageFont.truetype(face.file, size, face.place)
-        # What a variable font is without being told may be its thinnest.
+        # What a variable font is without being told may be its thinnest. OSError: the font is not
+        # variable; NotImplementedError: the system's FreeType is too old; ValueError: it has no
+        # such name. The font is drawn as it is then.
         with contextlib.suppress(OSError, NotImplementedError, ValueError):
             font.set_variation_by_name("Regular")
         return font
