@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -14,6 +15,8 @@ PAPER, INK = (250, 249, 244), (35, 38, 43)
 HEADER = 4
 """Bytes that say how long the text is."""
 MAGIC = b"Dl"
+REMEMBERED = 1024
+"""Pictures: drawing one takes longer than all else that a step of controls does."""
 
 
 def write_text(text: str) -> Image.Image:
@@ -25,6 +28,11 @@ def write_text(text: str) -> Image.Image:
     Returns:
         An RGB picture, 96 pixels wide, from which :func:`read_text` gives the very same text.
     """
+    return _drawn(text).copy()
+
+
+@lru_cache(REMEMBERED)
+def _drawn(text: str) -> Image.Image:
     data = text.encode()
     data = MAGIC + len(data).to_bytes(HEADER, "big") + data
     rows = -(-len(data) // (SIDE * 3))
@@ -34,13 +42,18 @@ def write_text(text: str) -> Image.Image:
     shown = "\n".join(textwrap.wrap(text, 17, max_lines=8, placeholder=" …"))
     pen = ImageDraw.Draw(image)
     if not drawing.needs_shipped(text):
-        pen.multiline_text((5, 4), shown, INK, ImageFont.load_default(9), spacing=2)
+        pen.multiline_text((5, 4), shown, INK, _font(), spacing=2)
     else:
         # Fonts of the system would make the bits of a picture another machine's.
         drawing.write_text(pen, text, (5, 4), SIDE - 10, 9, INK, 7, line=12, only_shipped=True)
     pixels = Image.fromarray(band.reshape(rows, SIDE, 3), "RGB")
     image.paste(pixels, (0, image.height - rows))
     return image
+
+
+@lru_cache(1)
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(9)
 
 
 def read_text(image: Image.Image) -> str:
