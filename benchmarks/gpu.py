@@ -32,7 +32,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch.utils.flop_counter import FlopCounterMode
 
 from driftloop.models import Player, free_memory, seeds_to_test
-from driftloop.runners import Session
+from driftloop.runners import open_session
 from driftloop.study import Study, load_study
 
 FULL: dict[str, dict[str, Any]] = {
@@ -287,7 +287,7 @@ def compare(
     rounds = study.trajectories * study.rounds
     rates: dict[str, float] = {}
     for way in ("off", "devices", "models"):
-        with Session(study, folder / way, say=print) as session:
+        with open_session(study, folder / way, say=print) as session:
             if way == "off":
                 flop = {name: flop_a_sample(player) for name, player in session.players.items()}
                 brief = shortened(study, run["plain"], run["rounds"])

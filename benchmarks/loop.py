@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from driftloop.models import Player
-from driftloop.runners import Overlap, Session, cast_study, drive
+from driftloop.runners import Overlap, Session, cast_study, drive, open_session
 from driftloop.seeds import seed
 from driftloop.steps import Failure
 from driftloop.study import Study, load_study
@@ -96,7 +96,7 @@ def main() -> None:
             took = {}
             # Each way is first in one of the pairs, as what comes first may be slower.
             for way in ways[pair % len(ways) :] + ways[: pair % len(ways)]:
-                with Session(study, folder / way) as session:
+                with open_session(study, folder / way) as session:
                     took[way], inside = engine(session, way)
                     players = dict(session.players)
                 if way == "devices":

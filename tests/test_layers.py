@@ -15,6 +15,7 @@ FLOORS = [
         "errors",
         "seeds",
         "steps",
+        "network",
         "files",
         "given",
         "scripts",
@@ -30,7 +31,12 @@ FLOORS = [
     {"cli"},
     {"__main__"},
 ]
-WITHIN_A_FLOOR = {("steps", "seeds"), ("given", "errors"), ("measures", "scripts")}
+WITHIN_A_FLOOR = {
+    ("steps", "seeds"),
+    ("network", "steps"),
+    ("given", "errors"),
+    ("measures", "scripts"),
+}
 
 
 def _floor(part: str) -> int:

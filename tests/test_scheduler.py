@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import random
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from driftloop.network import Network, Turn
 from driftloop.scheduler import Course, Played, Scheduler, Seat
 from driftloop.seeds import digest, seed
 from driftloop.steps import (
     Call,
     Content,
     Failure,
-    Network,
     Output,
-    Place,
     Role,
     Step,
     Trajectory,
@@ -33,8 +33,8 @@ SEATS = {
 }
 
 
-def places(*players: str) -> tuple[Place, ...]:
-    return tuple(Place(player, ROLES[player]) for player in players)
+def places(*players: str) -> tuple[Turn, ...]:
+    return tuple(Turn(player, ROLES[player]) for player in players)
 
 
 USUAL = Network(places("draw", "look"))
@@ -205,6 +205,22 @@ def test_a_hundred_thousand_trajectories_are_quick() -> None:
     assert scheduler.steps_done == 200_000
     # Generous: it guards against quadratic growth, it measures nothing.
     assert time.perf_counter() - started < 120
+
+
+def test_a_trajectory_takes_few_bytes() -> None:
+    todo = courses({"a": USUAL}, 10_000, 2, 100)
+    seats = {name: Seat(name, name, 64) for name in SEATS}
+    tracemalloc.start()
+    try:
+        scheduler = Scheduler(seed=1, courses=todo, seats=seats)
+        for number in range(100):
+            batch = scheduler.ask()
+            assert batch is not None
+            scheduler.tell(batch, [Output(f"answer {number}")] * len(batch.calls))
+            scheduler.collect()
+        assert tracemalloc.get_traced_memory()[0] < 200 * len(todo)
+    finally:
+        tracemalloc.stop()
 
 
 def played_alone(*todo: Course, seats: dict[str, Seat] = SEATS) -> list[Step]:

@@ -1,64 +1,13 @@
-"""Rounds: which steps of a network belong together."""
+"""Records that flow."""
 
 from __future__ import annotations
 
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from driftloop.steps import Failure, Network, Output, Place, Role
+from driftloop.steps import Call, Content, Failure, Output, States
 
-ROLES = {"g": Role.GENERATOR, "c": Role.CAPTIONER, "e": Role.EDITOR, "w": Role.WRITER}
-
-ROUNDS = {
-    # opening > network: the rounds of its first steps
-    "> gc": [1, 1, 2, 2, 3, 3],
-    "> cg": [1, 1, 2, 2, 3, 3],
-    "> gcgc": [1, 1, 2, 2, 3, 3],
-    "> e": [1, 2, 3, 4],
-    "> ee": [1, 2, 3, 4],
-    "> w": [1, 2, 3],
-    "> gec": [1, 1, 1, 2, 2, 2, 3],
-    "> gecgc": [1, 1, 1, 2, 2, 3, 3, 3, 4, 4],
-    "> ecgcg": [1, 1, 1, 2, 2, 3, 3, 3],
-    "g > e": [1, 2, 3, 4],
-    "gcg > e": [1, 1, 2, 3, 4],
-    "e > cg": [1, 2, 2, 3, 3],
-    "gc > gec": [1, 1, 2, 2, 2, 3, 3, 3],
-}
-
-
-def network(told: str) -> Network:
-    opening, cycle = (
-        tuple(Place(letter, ROLES[letter]) for letter in part.strip()) for part in told.split(">")
-    )
-    return Network(cycle, opening=opening)
-
-
-@pytest.mark.parametrize("told", ROUNDS)
-def test_rounds(told: str) -> None:
-    found = network(told)
-    expected = ROUNDS[told]
-    assert [found.round(step) for step in range(len(expected))] == expected
-
-
-@pytest.mark.parametrize("told", ROUNDS)
-def test_so_many_rounds_are_all_of_their_steps(told: str) -> None:
-    found = network(told)
-    assert found.steps(0) == 0
-    for rounds in range(1, 12):
-        last = found.steps(rounds) - 1
-        assert (found.round(last), found.round(last + 1)) == (rounds, rounds + 1)
-
-
-@pytest.mark.parametrize("told", ROUNDS)
-def test_a_role_plays_once_a_round(told: str) -> None:
-    found = network(told)
-    named = [(found.round(step), found.at(step).role) for step in range(60)]
-    assert len(set(named)) == len(named)
-
-
-def test_whoever_opens_plays_once() -> None:
-    players = [network("gc > e").at(step).player for step in range(5)]
-    assert players == ["g", "c", "e", "e", "e"]
+texts = st.lists(st.builds(Content, st.just("text"), st.text(max_size=5)), max_size=6)
 
 
 def test_half_characters_are_replaced_and_told() -> None:
@@ -67,3 +16,21 @@ def test_half_characters_are_replaced_and_told() -> None:
     assert half.flags == ("over budget", "half character")
     assert Output("a ship 😀").flags == ()
     assert Failure("no \ud83d", "line \ud83d") == Failure("no ?", "line ?")
+
+
+@given(texts, texts)
+def test_states_are_what_they_hold(one: list[Content], other: list[Content]) -> None:
+    assert list(States.of(one)) == one
+    assert len(States.of(one)) == len(one)
+    assert (States.of(one) == States.of(other)) == (one == other)
+    assert States.of(one).then(Content("image", "ab")) != States.of([*one, Content("text", "ab")])
+
+
+@given(texts, texts)
+def test_a_call_is_named_by_all_its_inputs(one: list[Content], other: list[Content]) -> None:
+    last = Content("text", "a fox")
+    keys = {
+        Call("m", "f", inputs, 1).key
+        for inputs in ((last,), (last, States.of(one)), (last, States.of(other)), (last, *one))
+    }
+    assert len(keys) == 2 + (one != other) + bool(one)

@@ -15,10 +15,11 @@ from safetensors.numpy import save_file
 
 import driftloop
 from driftloop.errors import StudyError
+from driftloop.network import Network, Turn
 from driftloop.postcards import bundled_names
 from driftloop.prompts import load_prompts, shipped
 from driftloop.runners import cast_study
-from driftloop.steps import Network, Place, Role
+from driftloop.steps import Role
 from driftloop.study import Study, load_study, shipped_studies
 
 BASE = """
@@ -188,7 +189,7 @@ def test_the_base_is_well_formed(tmp_path: Path) -> None:
     file.write_text(BASE, "utf-8")
     casting = cast_study(load_study(file), str(file))
     assert casting.networks == {
-        "autonomous": Network((Place("draw", Role.GENERATOR), Place("look", Role.CAPTIONER)))
+        "autonomous": Network((Turn("draw", Role.GENERATOR), Turn("look", Role.CAPTIONER)))
     }
 
 
@@ -280,9 +281,9 @@ def test_an_opening_is_a_part_of_what_an_arm_is() -> None:
     )
     study = load_study(data)
     casting = cast_study(study)
-    edit = Place("edit [variety=3]", Role.EDITOR)
+    edit = Turn("edit [variety=3]", Role.EDITOR)
     assert casting.networks["alone [paint + edit, edit.variety=3]"] == Network(
-        (edit,), opening=(Place("paint", Role.GENERATOR),)
+        (edit,), opening=(Turn("paint", Role.GENERATOR),)
     )
     # Two steps a round of the usual network, one of the others.
     assert casting.steps == 4 * 2 * study.rounds * (2 + 1 + 1)

@@ -5,7 +5,7 @@ A generator draws a prompt, a captioner describes the picture, the description i
 Play and read:
 
 * :func:`run` plays a study; :func:`open` opens its folder again.
-* :class:`Session` is the same loop in your own hands; :class:`Scheduler` its pure core.
+* :func:`open_session` puts the same loop into your own hands; :class:`Scheduler` is its pure core.
 * :func:`load_study`, :class:`Study` say what to play; :func:`plan` what it would take.
 * :func:`write_report` measures a run and writes ``report.html``.
 * :func:`import_chains` reads chains that others made into a run folder; :func:`export_run` writes
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .chains import export_run, import_chains
     from .errors import ChainError, DriftloopError, ModelError, StoreError, StudyError
     from .report import write_report
-    from .runners import Session, run
+    from .runners import Session, open_session, run
     from .runners import check_model as check
     from .runners import make_plan as plan
     from .runners import study_schema as schema
@@ -55,6 +55,7 @@ _HOMES = {
     "import_chains": ("chains", "import_chains"),
     "load_study": ("study", "load_study"),
     "open": ("store", "open_run"),
+    "open_session": ("runners", "open_session"),
     "plan": ("runners", "make_plan"),
     "run": ("runners", "run"),
     "schema": ("runners", "study_schema"),
@@ -77,6 +78,7 @@ __all__ = [
     "import_chains",
     "load_study",
     "open",
+    "open_session",
     "plan",
     "run",
     "schema",

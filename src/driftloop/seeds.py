@@ -8,7 +8,7 @@ seeds (common random numbers), so that a difference between arms is theirs and n
 
 from __future__ import annotations
 
-import hashlib
+from hashlib import blake2b
 
 SEED_BITS = 63
 """Seeds fit SQLite's signed integers and every framework's generator."""
@@ -16,15 +16,14 @@ SEED_BITS = 63
 
 def digest(*parts: object) -> bytes:
     """Hash the parts so that no two different lists of parts run together."""
-    hasher = hashlib.blake2b(digest_size=16)
+    pieces: list[bytes] = []
     for part in parts:
         data = part if isinstance(part, bytes) else str(part).encode()
-        hasher.update(len(data).to_bytes(8, "big"))
-        hasher.update(data)
-    return hasher.digest()
+        pieces += (len(data).to_bytes(8, "big"), data)
+    return blake2b(b"".join(pieces), digest_size=16).digest()
 
 
-def seed(root: int, prompt: str, twin: int, round: int, role: str) -> int:
+def seed(root: int, prompt: str, twin: int, round: int, slot: str) -> int:
     """Return the seed of one step.
 
     Args:
@@ -32,7 +31,7 @@ def seed(root: int, prompt: str, twin: int, round: int, role: str) -> int:
         prompt: The content of the prompt (its text, or the digest of its image).
         twin: Which twin, from 0.
         round: Which round, from 1.
-        role: The role that plays, e.g. ``"generator"``; it plays once a round.
+        slot: Which turn of the round: its role, e.g. ``"generator"``, or a name of its own.
 
     Returns:
         An integer in ``[0, 2**63)``.
@@ -42,5 +41,5 @@ def seed(root: int, prompt: str, twin: int, round: int, role: str) -> int:
     >>> seed(7, "a ship at sea", 0, 1, "generator") == seed(7, "a ship at sea", 1, 1, "generator")
     False
     """
-    value = int.from_bytes(digest("seed", root, prompt, twin, round, role)[:8], "big")
+    value = int.from_bytes(digest("seed", root, prompt, twin, round, slot)[:8], "big")
     return value >> (64 - SEED_BITS)

@@ -9,8 +9,7 @@ is None.
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -31,7 +30,9 @@ class Role(StrEnum):
     EDITOR = "editor"
     """Image to image: of networks that go on without a text."""
     WRITER = "writer"
-    """Of a chain of texts alone, where language models play telephone; none ships."""
+    """Text to text: of a chain of texts alone, or a rule that rewrites a caption."""
+    CHOOSER = "chooser"
+    """Several candidates to one of them."""
 
     @property
     def reads(self) -> Kind:
@@ -51,6 +52,80 @@ class Content(NamedTuple):
     value: str
 
 
+class States:
+    """Contents in a row, such as a trajectory's states so far; grows by one without a copy.
+
+    >>> past = States().then(Content("text", "a fox")).then(Content("text", "a hen"))
+    >>> [state.value for state in past]
+    ['a fox', 'a hen']
+    >>> past == States.of(past)
+    True
+    """
+
+    __slots__ = ("before", "digest", "last", "length")
+
+    def __init__(self, before: States | None = None, last: Content | None = None) -> None:
+        self.before = before
+        """Those but for the last; None where there are none."""
+        self.last = last
+        self.length: int = 0 if before is None else before.length + 1
+        parts = () if before is None or last is None else (before.digest, *last)
+        self.digest: bytes = digest("states", *parts)
+        """Hash of all of them."""
+
+    @classmethod
+    def of(cls, contents: Iterable[Content]) -> States:
+        """Those of a sequence."""
+        states = cls()
+        for content in contents:
+            states = states.then(content)
+        return states
+
+    def then(self, content: Content) -> States:
+        """The same with one more."""
+        return States(self, content)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[Content]:
+        contents: list[Content] = []
+        states: States | None = self
+        while states is not None and states.last is not None:
+            contents.append(states.last)
+            states = states.before
+        return reversed(contents)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, States) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        return f"States({list(self)!r})"
+
+
+Input = Content | States
+
+
+class Needs(NamedTuple):
+    """What a player's calls take, in this order: the candidates, and whatever else it asks for."""
+
+    candidates: int = 1
+    """Outputs of so many turns before: one, but for a chooser."""
+    start: bool = False
+    """What the trajectory started from."""
+    past: bool = False
+    """The trajectory's states at the end of each round before, see :class:`States`."""
+    peers: bool = False
+    """The states at the end of the round before of all trajectories of the arm that got there, and
+    after these the trajectory's own."""
+
+
+ONE_INPUT = Needs()
+
+
 class Trajectory(NamedTuple):
     """The name of one trajectory; everything about it follows from these three."""
 
@@ -58,86 +133,6 @@ class Trajectory(NamedTuple):
     prompt: str
     """The prompt's id."""
     twin: int
-
-
-class Place(NamedTuple):
-    """One player's turn in a network."""
-
-    player: str
-    role: Role
-
-
-@dataclass(frozen=True)
-class Network:
-    """Who plays at each step of a trajectory, and which steps are a round.
-
-    A *round* begins with the opening, with every turn of the cycle, and where a role comes up that
-    has played in the round already. No role plays twice in it, so that round and role name a step.
-
-    >>> draw, look = Place("sdxl", Role.GENERATOR), Place("llava", Role.CAPTIONER)
-    >>> usual = Network((draw, look))
-    >>> [usual.round(step) for step in range(6)]
-    [1, 1, 2, 2, 3, 3]
-    >>> alone = Network((Place("repaint", Role.EDITOR),), opening=(draw,))
-    >>> [(alone.at(step).player, alone.round(step)) for step in range(3)]
-    [('sdxl', 1), ('repaint', 2), ('repaint', 3)]
-    """
-
-    cycle: tuple[Place, ...]
-    """Turns that are taken again and again, one at least."""
-    opening: tuple[Place, ...] = ()
-    """Turns that come before, once."""
-
-    @property
-    def places(self) -> tuple[Place, ...]:
-        """The opening's and the cycle's."""
-        return self.opening + self.cycle
-
-    def at(self, step: int) -> Place:
-        """Who plays at a step, from 0."""
-        before = len(self.opening)
-        return self.opening[step] if step < before else self.cycle[(step - before) % self._turn]
-
-    def round(self, step: int) -> int:
-        """The round of a step, from 1."""
-        before = len(self.opening)
-        if step < before:
-            return self._opening_rounds[step]
-        turn, place = divmod(step - before, self._turn)
-        return self._opening_rounds[-1] + turn * self._cycle_rounds[-1] + self._cycle_rounds[place]
-
-    def steps(self, rounds: int) -> int:
-        """How many steps so many rounds are."""
-        first = self._opening_rounds[-1]
-        if rounds <= first:
-            return bisect_right(self._opening_rounds[:-1], rounds)
-        turns, rest = divmod(rounds - first, self._cycle_rounds[-1])
-        return len(self.opening) + turns * self._turn + bisect_right(self._cycle_rounds, rest)
-
-    @cached_property
-    def _turn(self) -> int:
-        return len(self.cycle)
-
-    @cached_property
-    def _cycle_rounds(self) -> list[int]:
-        return _rounds(self.cycle)
-
-    @cached_property
-    def _opening_rounds(self) -> list[int]:
-        """The round of each of its steps, and then how many there are in all."""
-        rounds = _rounds(self.opening)
-        return [*rounds, max(rounds, default=0)]
-
-
-def _rounds(places: Iterable[Place]) -> list[int]:
-    rounds: list[int] = []
-    number, played = 1, set[Role]()
-    for _, role in places:
-        if role in played:
-            number, played = number + 1, set()
-        played.add(role)
-        rounds.append(number)
-    return rounds
 
 
 def image_digest(image: Image.Image) -> str:
@@ -230,13 +225,39 @@ class Call:
     """The player's name in the study."""
     fingerprint: str
     """Hash of the player's weights and settings."""
-    input: Content
+    inputs: tuple[Input, ...]
+    """What the turn before gave, and whatever else the player :class:`Needs`."""
     seed: int
+    key: str = field(init=False, compare=False, repr=False)
+    """The name under which the outcome is kept and shared."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", call_key(self.fingerprint, self.inputs, self.seed))
 
     @property
-    def key(self) -> str:
-        """The name under which the outcome is kept and shared."""
-        return digest("call", self.fingerprint, *self.input, self.seed).hex()
+    def input(self) -> Content:
+        """What the turn before gave."""
+        first = self.inputs[0]
+        assert isinstance(first, Content)
+        return first
+
+
+def call_key(fingerprint: str, inputs: Sequence[Input], seed: int) -> str:
+    """The name of a call's outcome.
+
+    Args:
+        fingerprint: Of the player.
+        inputs: What the call takes.
+        seed: Of the call.
+    """
+    if len(inputs) == 1 and isinstance(inputs[0], Content):
+        return digest("call", fingerprint, *inputs[0], seed).hex()
+    parts = [
+        part
+        for taken in inputs
+        for part in (taken if isinstance(taken, Content) else ("states", taken.digest))
+    ]
+    return digest("call with", fingerprint, seed, *parts).hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,11 +268,16 @@ class Step:
     index: int
     """Position in the trajectory, from 0."""
     round: int
-    """From 1, see :class:`Network`."""
+    """From 1, see :class:`~driftloop.network.Network`."""
     role: Role
     call: Call
     outcome: Output | Failure | None
     """None where another step (maybe of an earlier session) has brought the outcome already."""
+    slot: str = ""
+    """Which turn of the round it is; by default the role."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "slot", self.slot or self.role.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from .errors import DriftloopError, StudyError, nearest
 from .given import expand, no_truths, read_text, read_toml
+from .network import Network, Turn
 from .prompts import Prompt, load_prompts, resolve_images, shipped
-from .steps import Network, Place
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+ -]*$", max_length=80)]
 Setting = str | int | float | bool | None
@@ -108,10 +108,10 @@ class PlayedArm(NamedTuple):
         """The models of its opening, then of its network."""
         return self.opening + self.network
 
-    def seated(self, places: Sequence[Place]) -> Network:
-        """Its network once it is known who plays there: a place for each of its `models`."""
+    def seated(self, turns: Sequence[Turn]) -> Network:
+        """Its network once it is known who plays there: a turn for each of its `models`."""
         before = len(self.opening)
-        return Network(tuple(places[before:]), opening=tuple(places[:before]))
+        return Network(tuple(turns[before:]), opening=tuple(turns[:before]))
 
 
 class Study(BaseModel):

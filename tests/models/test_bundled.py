@@ -13,7 +13,7 @@ from driftloop.errors import ModelError
 from driftloop.models import Fitted, Player, check_invariance, get_backend
 from driftloop.models._reading import PromptReader
 from driftloop.postcards import parse
-from driftloop.runners import Session
+from driftloop.runners import open_session
 from driftloop.steps import Output, Role, fullest
 from driftloop.store import open_run
 from driftloop.study import Study, load_study
@@ -211,7 +211,7 @@ def test_a_study_of_the_bundled_pair_repeats_whoever_plays_together(
 
 def test_another_order_of_micro_batches_is_the_same(whole: Path, tmp_path: Path) -> None:
     turned = small(prompts=small().prompts[::-1])
-    with Session(turned, tmp_path / "turned") as session:
+    with open_session(turned, tmp_path / "turned") as session:
         while not session.scheduler.done:
             # Captions as soon as there is one picture, not when all are drawn.
             batch = session.ask("postcard-llava") or session.ask()

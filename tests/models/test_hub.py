@@ -24,7 +24,7 @@ from driftloop.errors import ModelError, StudyError, UnreachableError
 from driftloop.models import _files, get_backend
 from driftloop.models._needs import Source, Wanted, needs_of
 from driftloop.postcards import bundled_path
-from driftloop.runners import Session
+from driftloop.runners import open_session
 
 MODELS = {
     "generator": ("postcard-sdxl", "unet/diffusion_pytorch_model.safetensors", "pipeline"),
@@ -212,7 +212,7 @@ def test_all_models_are_fetched_before_the_first_is_loaded(
 
     monkeypatch.setattr("time.sleep", lambda _: None)
     with pytest.raises(StudyError, match=r"models\.look\.path: .*the hub cannot be asked"):
-        Session(load_study(study), tmp_path / "run")
+        open_session(load_study(study), tmp_path / "run")
     assert not loads
     assert (snapshot(named(hub, "generator")) / MODELS["generator"][1]).is_file()
 

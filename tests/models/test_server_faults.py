@@ -96,7 +96,7 @@ def test_a_run_through_a_server_that_went_away_goes_on(
     server: Server, quiet_run: Any, tmp_path: Path
 ) -> None:
     changes = {"retries": 0}
-    with driftloop.Session(study(server, **changes), tmp_path) as session:
+    with driftloop.open_session(study(server, **changes), tmp_path) as session:
         server.faults = Faults(share=0.4, seed=3, kinds=("500", "reset", "garbage"))
         while batch := session.ask():
             session.tell(batch, session.play(batch))
@@ -158,7 +158,7 @@ def test_the_key_reaches_nothing(
     monkeypatch.setattr("driftloop.encoders.minilm.is_installed", lambda: False)
     with (
         caplog.at_level(logging.DEBUG),
-        driftloop.Session(study(server, retries=0), tmp_path) as session,
+        driftloop.open_session(study(server, retries=0), tmp_path) as session,
     ):
         server.faults = Faults(share=0.3, seed=1, kinds=("500", "garbage", "reset"))
         while batch := session.ask():

@@ -192,7 +192,7 @@ def test_no_fault_loses_doubles_or_changes_a_step(tmp_path: Path, record_propert
         folder = tmp_path / str(seed)
         with (
             script(faulty) as server,
-            driftloop.Session(study(server, prompts), folder) as session,
+            driftloop.open_session(study(server, prompts), folder) as session,
         ):
             tested, before = sum(faulty.asked.values()), set(faulty.plans)
             faulty.most = FAULTS - faults

@@ -170,7 +170,7 @@ def test_a_stopped_run_has_no_failures_and_goes_on(server: Scripted, tmp_path: P
 
     server.answer = answer
     study, stop = two(server), threading.Event()
-    with driftloop.Session(study, tmp_path) as session:
+    with driftloop.open_session(study, tmp_path) as session:
         busy.set()
         threading.Timer(0.5, stop.set).start()
         started = time.monotonic()

@@ -145,7 +145,7 @@ def _play(
         role = Role.GENERATOR if drawing else Role.CAPTIONER
         model = "draw" if drawing else "look"
         seed = zlib.crc32(f"{name}|{index}".encode())
-        call = Call(model, f"{model}-fingerprint", last, seed)
+        call = Call(model, f"{model}-fingerprint", (last,), seed)
         outcome: Output | Failure
         if failure is not None and index == length:
             outcome = Failure(failure)

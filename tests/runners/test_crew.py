@@ -17,7 +17,7 @@ from driftloop_toys.studies import toy_data
 
 import driftloop
 from driftloop.errors import ModelError, StudyError
-from driftloop.runners import Overlap, Session, cast_study, drive
+from driftloop.runners import Overlap, Session, cast_study, drive, open_session
 from driftloop.steps import Batch
 from driftloop.store import open_run
 from driftloop.study import Study, load_study
@@ -129,7 +129,7 @@ def test_two_models_play_at_the_same_time(
         }:
             both.wait(PATIENCE)
 
-    with Session(study(device, device), tmp_path / "1") as session:
+    with open_session(study(device, device), tmp_path / "1") as session:
         watch.start(meet)
         drive(session, overlap=overlap)
     assert played(tmp_path / "1").num_rows == cast_study(study()).steps
@@ -139,7 +139,7 @@ def test_two_models_play_at_the_same_time(
 
 @pytest.mark.parametrize(("device", "overlap"), [("cpu", "devices"), ("auto", "off")])
 def test_players_take_turns(device: str, overlap: Overlap, tmp_path: Path, watch: Watch) -> None:
-    with Session(study(device, device), tmp_path / "1") as session:
+    with open_session(study(device, device), tmp_path / "1") as session:
         watch.start(lambda player, number: time.sleep(0.002))
         drive(session, overlap=overlap)
     assert watch.most == 1
@@ -158,7 +158,7 @@ def test_what_is_played_is_written_while_others_play(
         keep(session, heard)
 
     monkeypatch.setattr(Session, "keep", slow_disk)
-    with Session(study("cpu", "cpu"), tmp_path / "1") as session:
+    with open_session(study("cpu", "cpu"), tmp_path / "1") as session:
         watch.start(lambda player, number: second.set() if sum(watch.calls.values()) > 1 else None)
         drive(session)
     assert all(seen)
@@ -179,7 +179,7 @@ def test_nothing_is_in_play_meanwhile_when_overlap_is_off(
 
 def test_a_micro_batch_that_is_not_full_waits_for_its_device(tmp_path: Path) -> None:
     sizes: list[tuple[int, int]] = []
-    with Session(study("cpu", "cpu", batch_size=5), tmp_path / "1") as session:
+    with open_session(study("cpu", "cpu", batch_size=5), tmp_path / "1") as session:
         ask, hear = session.ask, session.hear
         out = 0
 
@@ -219,7 +219,7 @@ def test_an_error_in_a_thread_surfaces_and_what_else_is_in_play_is_kept(
             both.wait(PATIENCE)
             raise Broken("the toy's spring")
 
-    with Session(study(), tmp_path / "1") as session:
+    with open_session(study(), tmp_path / "1") as session:
         watch.start(break_second)
         with pytest.raises(Broken, match="spring") as caught:
             drive(session)
@@ -247,7 +247,7 @@ def test_memory_that_does_not_do_for_two_does_for_one_after_the_other(
                 refused.set()
             raise MemoryError
 
-    with Session(study("cpu", "cpu"), tmp_path / "1") as session:
+    with open_session(study("cpu", "cpu"), tmp_path / "1") as session:
         watch.start(crowd)
         drive(session, overlap="models")
     assert attempts >= 2
@@ -259,7 +259,7 @@ def test_memory_that_does_not_do_for_one_stops_the_run(tmp_path: Path, watch: Wa
         if player.role == "captioner":
             raise MemoryError
 
-    with Session(study("cpu", "cpu"), tmp_path / "1") as session:
+    with open_session(study("cpu", "cpu"), tmp_path / "1") as session:
         watch.start(never)
         with pytest.raises(ModelError, match="memory does not do"):
             drive(session, overlap="models")
@@ -278,7 +278,7 @@ def test_a_second_interrupt_waits_for_nobody(
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    with Session(study(), tmp_path / "1") as session:
+    with open_session(study(), tmp_path / "1") as session:
         watch.start(hang)
         with pytest.raises(KeyboardInterrupt):
             drive(session, after_each=interrupt)
@@ -299,14 +299,14 @@ def test_replicas_that_disagree_are_refused(
         lambda player, item, seed: one(player, item, seed + player.settings.copy_number),
     )
     with pytest.raises(ModelError, match=r"model 'draw': device: its replicas give different"):
-        Session(study(["cpu", "cpu"]), tmp_path / "1")
+        open_session(study(["cpu", "cpu"]), tmp_path / "1")
 
 
 def test_devices_of_one_list_are_of_one_kind(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"models\.draw\.device: .*these are cpu, cuda"):
-        Session(study(["cpu", "cuda:0"]), tmp_path / "1")
+        open_session(study(["cpu", "cuda:0"]), tmp_path / "1")
     with pytest.raises(StudyError, match=r"models\.draw\.device: name a device"):
-        Session(study([]), tmp_path / "1")
+        open_session(study([]), tmp_path / "1")
 
 
 def test_an_unknown_way_is_told_before_anything_is_loaded(tmp_path: Path) -> None:

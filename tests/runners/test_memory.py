@@ -12,7 +12,7 @@ from driftloop_toys.studies import toy_data
 import driftloop
 from driftloop.errors import ModelError
 from driftloop.models import is_out_of_memory, remember
-from driftloop.runners import Session, cast_study
+from driftloop.runners import Session, cast_study, open_session
 from driftloop.store import open_run
 from driftloop.study import Study, load_study
 
@@ -36,11 +36,11 @@ def test_a_new_micro_batch_shrinks_until_it_fits(tmp_path: Path) -> None:
     # This machine has learnt the size when more of its memory was free.
     remember(seat.located.identity, seat.choices, batch_size=16)
     told: list[str] = []
-    with Session(tight, tmp_path / "tight", say=told.append) as session:
+    with open_session(tight, tmp_path / "tight", say=told.append) as session:
         assert session.players["draw"].batch_size == 2
         play(session)
     assert "draw: no memory for a micro-batch of 4, trying 2" in told
-    with Session(tight, tmp_path / "tight") as session:
+    with open_session(tight, tmp_path / "tight") as session:
         assert session.players["draw"].batch_size == 2
     driftloop.run(study(batch_size=2), tmp_path / "plain", progress=False).close()
     assert played(tmp_path / "tight").equals(played(tmp_path / "plain"))
@@ -48,9 +48,9 @@ def test_a_new_micro_batch_shrinks_until_it_fits(tmp_path: Path) -> None:
 
 def test_a_size_that_the_study_sets_is_not_changed(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"its micro-batch of 8.*set batch_size = 4"):
-        Session(study(memory=4, batch_size=8), tmp_path)
+        open_session(study(memory=4, batch_size=8), tmp_path)
     with pytest.raises(ModelError, match="memory does not do for one input"):
-        Session(study(memory=0, batch_size=1), tmp_path / "one")
+        open_session(study(memory=0, batch_size=1), tmp_path / "one")
 
 
 class Forgetful:
@@ -76,7 +76,7 @@ def play(session: Session) -> None:
 
 def test_memory_that_comes_back_changes_nothing(tmp_path: Path) -> None:
     driftloop.run(study(batch_size=3), tmp_path / "plain", progress=False).close()
-    with Session(study(batch_size=3), tmp_path / "tight") as session:
+    with open_session(study(batch_size=3), tmp_path / "tight") as session:
         every_other = iter([False, True] * 1000)
         session.players["draw"] = Forgetful(session.players["draw"], every_other)
         play(session)
@@ -85,7 +85,7 @@ def test_memory_that_comes_back_changes_nothing(tmp_path: Path) -> None:
 
 def test_memory_that_stays_away_stops_the_run_and_loses_nothing(tmp_path: Path) -> None:
     driftloop.run(study(batch_size=3), tmp_path / "plain", progress=False).close()
-    with Session(study(batch_size=3), tmp_path / "tight") as session:
+    with open_session(study(batch_size=3), tmp_path / "tight") as session:
         never_again = iter([False] * 3 + [True] * 1000)
         session.players["draw"] = Forgetful(session.players["draw"], never_again)
         with pytest.raises(ModelError, match="free memory and play again"):

@@ -17,7 +17,7 @@ from PIL import Image
 
 import driftloop
 from driftloop.errors import StudyError
-from driftloop.runners import Session, cast_study, make_plan
+from driftloop.runners import cast_study, make_plan, open_session
 from driftloop.steps import Trajectory
 from driftloop.store import open_run
 from driftloop.study import load_study
@@ -67,7 +67,7 @@ def test_extension_equals_one_go(tmp_path: Path) -> None:
     play(data(rounds=3, twins=1), tmp_path / "1")
     extended = play(data(rounds=6), tmp_path / "1")
     assert extended.equals(play(data(rounds=6), tmp_path / "2"))
-    with Session(load_study(data(rounds=6)), tmp_path / "1") as session:
+    with open_session(load_study(data(rounds=6)), tmp_path / "1") as session:
         assert session.ask() is None
 
 
@@ -113,7 +113,7 @@ def test_a_budget_is_the_next_generators(tmp_path: Path) -> None:
     )
     casting = cast_study(load_study(study))
     assert casting.seats["look → draw"].reader == "draw"
-    assert [place.player for place in casting.networks[ALONE].places] == [
+    assert [place.player for place in casting.networks[ALONE].turns] == [
         "draw", "edit [variety=256]",
     ]  # fmt: skip
     assert play(study, tmp_path / "1").num_rows == casting.steps
@@ -166,12 +166,12 @@ def test_a_plan_takes_pictures_to_stay_as_large(tmp_path: Path) -> None:
 
 PLAYER = """
 from driftloop_toys.studies import without_captioner
-from driftloop.runners import Session, drive
+from driftloop.runners import open_session, drive
 from driftloop.study import load_study
 data = without_captioner(rounds=150)
 for model in data["models"].values():
     model["delay"] = 0.002
-with Session(load_study(data), {folder!r}) as session:
+with open_session(load_study(data), {folder!r}) as session:
     print("playing", flush=True)
     drive(session, overlap="models")
 print("finished", flush=True)

@@ -21,7 +21,7 @@ from driftloop.chains import import_chains
 from driftloop.errors import ModelError, StoreError, StudyError
 from driftloop.models import get_backend
 from driftloop.report._gather import gather
-from driftloop.runners import Session, cast_study, default_folder
+from driftloop.runners import cast_study, default_folder, open_session
 from driftloop.store import open_run, sole_player
 from driftloop.study import load_study
 
@@ -56,7 +56,7 @@ def test_the_order_of_prompts_and_batches_does_not_matter(tmp_path: Path) -> Non
     straight = play(load_study(data), tmp_path / "1")
     turned = play(load_study({**data, "prompts": data["prompts"][::-1]}), tmp_path / "2")
     assert straight.equals(turned)
-    with Session(load_study(data), tmp_path / "3") as session:
+    with open_session(load_study(data), tmp_path / "3") as session:
         dice = random.Random(4)
         while not session.scheduler.done:
             batch = session.ask(dice.choice(["draw", "look"]))
@@ -97,7 +97,7 @@ def test_arms_that_agree_share_their_pictures(tmp_path: Path) -> None:
 def test_an_arm_that_agrees_with_an_old_one_plays_nothing(tmp_path: Path) -> None:
     play(toy_study(), tmp_path / "1")
     arm = {"name": "late", "network": ["draw", "look"]}
-    with Session(toy_study(arms=[*toy_data()["arms"], arm]), tmp_path / "1") as session:
+    with open_session(toy_study(arms=[*toy_data()["arms"], arm]), tmp_path / "1") as session:
         assert session.ask() is None
         assert session.scheduler.done
     assert played(tmp_path / "1").num_rows == 2 * cast_study(toy_study()).steps
@@ -142,7 +142,7 @@ def test_imported_chains_cannot_be_played_on(tmp_path: Path) -> None:
     with pytest.raises(
         StudyError, match=r"it cannot be played on \(chains\.csv, imported\)\. More"
     ):
-        Session(toy_study(), tmp_path / "1")
+        open_session(toy_study(), tmp_path / "1")
 
 
 def test_a_failure_is_a_row_and_is_retried(tmp_path: Path) -> None:
@@ -232,16 +232,16 @@ def test_a_model_that_cannot_be_played_is_told(tmp_path: Path) -> None:
     data = toy_data()
     data["models"]["draw"]["fails_on"] = "prompt"  # as all of its own samples do
     with pytest.raises(ModelError, match=r"model 'draw' loads but cannot be played.*the toy broke"):
-        Session(load_study(data), tmp_path / "1")
+        open_session(load_study(data), tmp_path / "1")
 
 
 def test_one_player_a_folder(tmp_path: Path) -> None:
     with (
-        Session(toy_study(), tmp_path / "1"),
+        open_session(toy_study(), tmp_path / "1"),
         pytest.raises(StoreError, match="another process is playing"),
     ):
-        Session(toy_study(), tmp_path / "1")
-    Session(toy_study(), tmp_path / "1").close()
+        open_session(toy_study(), tmp_path / "1")
+    open_session(toy_study(), tmp_path / "1").close()
 
 
 def test_what_another_process_played_before_it_left_is_seen(
@@ -255,7 +255,7 @@ def test_what_another_process_played_before_it_left_is_seen(
         return sole_player(folder)
 
     monkeypatch.setattr("driftloop.runners._session.sole_player", late)
-    with Session(toy_study(), tmp_path / "1") as session:
+    with open_session(toy_study(), tmp_path / "1") as session:
         assert session.ask() is None
         assert len(session.run.trajectories()) == session.study.trajectories
 
@@ -263,8 +263,8 @@ def test_what_another_process_played_before_it_left_is_seen(
 def test_a_session_that_cannot_start_lets_go_of_the_folder(tmp_path: Path) -> None:
     play(toy_study(), tmp_path / "1")
     with pytest.raises(StudyError):
-        Session(toy_study(seed=4), tmp_path / "1")
-    Session(toy_study(), tmp_path / "1").close()
+        open_session(toy_study(seed=4), tmp_path / "1")
+    open_session(toy_study(), tmp_path / "1").close()
 
 
 def test_prompts_may_be_pictures(tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_prompts_may_be_pictures(tmp_path: Path) -> None:
         assert len(run) == cast_study(study).steps
     (tmp_path / "red.png").write_text("no picture")
     with pytest.raises(StudyError, match="cannot be read as a picture"):
-        Session(study, tmp_path / "2")
+        open_session(study, tmp_path / "2")
 
 
 def test_what_was_done_to_a_prompts_picture_is_kept_with_it(tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_what_was_done_to_a_prompts_picture_is_kept_with_it(tmp_path: Path) -> N
         assert run.image(prompt["value"]).getpixel((0, 0)) == (255, 255, 255)
     (tmp_path / "clear.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 5 5\n")
     with pytest.raises(StudyError, match=r"clear\.png cannot be read .* none of PNG"):
-        Session(study, tmp_path / "2")
+        open_session(study, tmp_path / "2")
 
 
 def test_a_micro_batch_that_is_not_set_is_probed_and_kept(tmp_path: Path) -> None:
@@ -312,13 +312,13 @@ def test_a_micro_batch_that_is_not_set_is_probed_and_kept(tmp_path: Path) -> Non
 
 PLAYER = """
 from driftloop_toys.studies import toy_data
-from driftloop.runners import Session, cast_study, drive
+from driftloop.runners import open_session, cast_study, drive
 from driftloop.study import load_study
 data = toy_data(rounds=400)
 for model in data["models"].values():
     model["delay"] = 0.002
 data["models"]["draw"]["device"] = ["cpu", "cpu"]
-with Session(load_study(data), {folder!r}) as session:
+with open_session(load_study(data), {folder!r}) as session:
     print("playing", flush=True)
     drive(session, overlap="models")
 print("finished", flush=True)

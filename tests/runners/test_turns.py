@@ -15,7 +15,7 @@ from driftloop_toys.studies import toy_data
 import driftloop
 from driftloop.errors import ModelError
 from driftloop.models import Fitted, get_backend
-from driftloop.runners import Overlap, Session, cast_study, drive
+from driftloop.runners import Overlap, cast_study, drive, open_session
 from driftloop.runners._turns import InTurn, Turns
 from driftloop.store import open_run
 from driftloop.study import Study, load_study
@@ -60,7 +60,7 @@ def waves() -> list[str]:
 
 
 def test_each_wave_is_whole_and_moves_once(tmp_path: Path, expected: Any) -> None:
-    with Session(study(), tmp_path / "1", turns=True) as session:
+    with open_session(study(), tmp_path / "1", turns=True) as session:
         before = len(ToyWeights.moved)
         batches: list[str] = []
         ask = session.ask
@@ -100,7 +100,7 @@ def test_seats_of_the_same_weights_are_one_wave(
         {"name": "a", "network": ["draw", "look"]},
         {"name": "b", "network": ["draw", "look"], "sweep": {"look.says": [" One.", " Two."]}},
     ]
-    with Session(study(arms=arms), tmp_path / "1", turns=True) as session:
+    with open_session(study(arms=arms), tmp_path / "1", turns=True) as session:
         before = len(ToyWeights.moved)
         drive(session)
         assert len(session.players) == 4
@@ -133,7 +133,7 @@ def test_memory_that_runs_out_while_they_play_is_shared_in_turns(
         return play(player, inputs, seeds)
 
     monkeypatch.setattr(ToyPlayer, "play", short)
-    with Session(study(room=2), tmp_path / "1") as session:
+    with open_session(study(room=2), tmp_path / "1") as session:
         assert len(ToyWeights.held) == 2
         tight = True
         drive(session, overlap=overlap)
@@ -167,7 +167,7 @@ def test_what_does_not_fit_alone_is_an_error(device: str, tmp_path: Path) -> Non
         other = ToyWeights("another program", "gpu", 1)
         other.move_in()
     with pytest.raises(ModelError, match=r"model '(draw|look)' loads but cannot be played: Memory"):
-        Session(cramped, tmp_path / "1")
+        open_session(cramped, tmp_path / "1")
 
 
 def test_devices_take_turns_each_for_itself(tmp_path: Path, expected: Any) -> None:
@@ -235,7 +235,7 @@ def test_real_models_give_the_same_bits_and_move_as_seldom(
     # Each of both models was moved to its device, and never again.
     assert len(moves) == len(set(moves)) == 2
     moves.clear()
-    with Session(real, tmp_path / "turns", turns=True) as session:
+    with open_session(real, tmp_path / "turns", turns=True) as session:
         moves.clear()
         drive(session)
     # A model moves out and another in, twice a round.

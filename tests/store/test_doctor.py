@@ -18,7 +18,7 @@ import driftloop
 from driftloop.chains import import_chains
 from driftloop.cli import app
 from driftloop.errors import StoreError
-from driftloop.runners import Session, cast_study
+from driftloop.runners import cast_study, open_session
 from driftloop.steps import Role
 from driftloop.store import examine, open_run
 from driftloop.store._schema import _m005_imported_steps_in_a_row
@@ -69,7 +69,7 @@ def test_a_run_that_is_being_played_is_not_repaired(whole: Path) -> None:
     (whole / "images" / "00").mkdir(exist_ok=True)
     half = whole / "images" / "00" / ".x.part"
     half.write_text("in the making")
-    with Session(toy_study(rounds=5), whole) as session:
+    with open_session(toy_study(rounds=5), whole) as session:
         with pytest.raises(StoreError, match="another process is playing"):
             examine(whole, repair=True)
         assert half.exists()

@@ -38,7 +38,7 @@ WHERE = Trajectory("a", "p", 0)
 
 def make_step(index: int, outcome: Output | Failure | None, seed: int = 5) -> Step:
     role = Role.CAPTIONER if index % 2 else Role.GENERATOR
-    call = Call("m", "f", Content("text", f"input {index}"), seed)
+    call = Call("m", "f", (Content("text", f"input {index}"),), seed)
     return Step(WHERE, index, index // 2 + 1, role, call, outcome)
 
 
@@ -337,7 +337,7 @@ def test_texts_come_back_as_they_were_and_each_is_kept_once(
     run.begin(study="{}", digest="d", prompts=[], environment={})
     given = [Content("text", text) for text in ["start", *texts]]
     steps = [
-        Step(WHERE, at, at + 1, Role.WRITER, Call("w", "f", before, at), Output(after.value))
+        Step(WHERE, at, at + 1, Role.WRITER, Call("w", "f", (before,), at), Output(after.value))
         for at, (before, after) in enumerate(itertools.pairwise(given))
     ]
     run.commit(steps)
@@ -357,7 +357,7 @@ def test_a_run_of_long_texts_is_about_as_large_as_they_are(run: Run) -> None:
         told = Content("text", f"{at} {os.urandom(700).hex()}")
         written += len(told.value)
         run.commit(
-            [Step(WHERE, at, at + 1, Role.WRITER, Call("w", "f", story, at), Output(told.value))]
+            [Step(WHERE, at, at + 1, Role.WRITER, Call("w", "f", (story,), at), Output(told.value))]
         )
         story = told
     run.close()

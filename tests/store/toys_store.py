@@ -24,7 +24,7 @@ def lay(folder: Path, rounds: int = 3) -> Run:
             image = Image.new("RGB", (8, 8), (round * 40, 90, 10))
             image.putpixel((0, 0), (1, 2, 3))
             outcome = Output(image if role is Role.GENERATOR else f"caption {round}")
-            call = Call(role, f"f-{role}", last, round)
+            call = Call(role, f"f-{role}", (last,), round)
             steps.append(Step(Trajectory("a", "p", 0), len(steps), round, role, call, outcome))
             last = outcome.reference
             assert last.value == (image_digest(image) if last.kind == "image" else outcome.content)

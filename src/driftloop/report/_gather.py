@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
-from ..steps import Kind, Place, Role, Trajectory, whole_text
+from ..network import Turn
+from ..steps import Kind, Role, Trajectory, whole_text
 from ..store import Run
 from ..study import Study
 
@@ -78,8 +79,8 @@ class Material:
         arms = study.expanded_arms() if study else []
         if study is None or not all(model in roles for arm in arms for model in arm.models):
             return None
-        places = ([Place(model, roles[model]) for model in arm.models] for arm in arms)
-        return study.steps(arm.seated(seats) for arm, seats in zip(arms, places, strict=True))
+        turns = ([Turn(model, roles[model]) for model in arm.models] for arm in arms)
+        return study.steps(arm.seated(taken) for arm, taken in zip(arms, turns, strict=True))
 
     @cached_property
     def roles(self) -> dict[str, Role]:

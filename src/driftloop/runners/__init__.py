@@ -1,6 +1,7 @@
 """Who drives ask and tell.
 
-* :class:`Session` ties a study, its players and a run folder together; a user can own its loop.
+* :func:`open_session` loads a study's models and opens its run folder; a :class:`Session` is what a
+  driver drives, which may be a user's own loop.
 * :func:`run` plays a study to its end on this machine, the way the command line does.
 * :func:`drive` plays a session with a thread a player; :data:`Overlap` says who may play together.
 * :func:`cast_study` checks a study against its backends, before anything is loaded.
@@ -15,6 +16,7 @@ from ._check import ModelCheck, check_model
 from ._check_encoder import EncoderCheck, check_encoders
 from ._crew import Overlap, drive
 from ._local import default_folder, run
+from ._opening import open_session
 from ._plan import Plan, PlanRow, make_plan
 from ._prompts import PromptSearch, search_prompts
 from ._session import Session
@@ -35,6 +37,7 @@ __all__ = [
     "default_folder",
     "drive",
     "make_plan",
+    "open_session",
     "run",
     "search_prompts",
     "study_schema",

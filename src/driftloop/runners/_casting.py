@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from ..errors import ModelError, StudyError, UnreachableError
 from ..models import Backend, Located, Settings, backend_names, fetch, get_backend
-from ..steps import Kind, Network, Place, Role
+from ..network import Network, Turn
+from ..steps import Kind, Role
 from ..store import Run
 from ..study import PlayedArm, Study, explain
 
@@ -110,7 +111,7 @@ def cast_study(study: Study, where: str = "study", *, unreachable: bool = False)
         if study.overlong != "cut":
             cast = _reading_whole(study, cast, following, where)
         seats.update({seat.name: seat for seat in cast})
-        networks[arm.name] = arm.seated([Place(seat.name, seat.role) for seat in cast])
+        networks[arm.name] = arm.seated([Turn(seat.name, seat.role) for seat in cast])
     for name in alone.keys() - played:
         raise alone[name]
     return Casting(study, seats, networks)

@@ -27,6 +27,7 @@ from rich.text import Text
 from ..store import Run, open_run
 from ..study import Study
 from ._crew import Overlap, check_overlap, drive
+from ._opening import open_session
 from ._session import Session
 
 
@@ -66,7 +67,7 @@ def run(
     if progress is None:
         progress = console.is_terminal
     with console.status("reading the study") if progress else _nothing() as status:
-        session = Session(
+        session = open_session(
             study,
             folder,
             turns=overlap == "turns",

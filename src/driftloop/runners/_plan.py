@@ -147,10 +147,10 @@ def make_plan(
     for network in casting.networks.values():
         size = math.nan
         for step in range(network.steps(study.rounds)):
-            player, role = network.at(step)
+            turn, _, player = network.at(step)
             calls[player] += a_network
-            if role.writes == "image":
-                kept = size if role is Role.EDITOR else math.nan
+            if turn.role.writes == "image":
+                kept = size if turn.role is Role.EDITOR else math.nan
                 size = float(own[player] or kept)
                 pixels += size * a_network
     rows = []

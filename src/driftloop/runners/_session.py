@@ -4,116 +4,73 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
-from os import PathLike
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from PIL import Image
-from pydantic import ValidationError
 
-from ..errors import StoreError, StudyError
+from ..errors import StoreError
 from ..models import Player, remember
-from ..pictures import Picture, PictureError, read_picture
-from ..prompts import Prompt
 from ..scheduler import Course, Played, Scheduler, Seat
-from ..steps import Batch, Content, Failure, Output, Step, Trajectory, image_digest
-from ..store import Run, create_run, sole_player
-from ..study import Study, load_study
-from ._casting import Casting, cast_study, steps_done
-from ._environment import describe_environment, device_name
-from ._loading import Say, introduce, load_players
-from ._overlong import read_whole
+from ..steps import Batch, Call, Content, Failure, Output, Step, Trajectory
+from ..store import Run
+from ._casting import Casting
+from ._environment import device_name
 from ._playing import play_batch
-from ._servers import check_servers
 from ._turns import Turns
-
-Starts = dict[str, tuple[Content, Picture | None]]
-"""What each prompt brings, by its id."""
 
 
 class Session:
-    """A study, its loaded players and its run folder; whoever drives it owns the loop.
+    """A study, its players and its run; whoever drives it owns the loop.
 
     ::
 
-        with Session("quickstart", "runs/mine") as session:
+        with open_session("quickstart", "runs/mine") as session:
             while batch := session.ask():
                 player = session.players[batch.model]
                 session.tell(batch, player.play(session.inputs(batch), batch.seeds))
 
-    Making one checks everything that can be checked before a model is loaded, opens the folder
-    (new, or of an earlier session that is then continued), loads the models and tests them.
+    :func:`open_session` makes one of a study and a folder.
 
     Args:
-        study: A study, the path of its file, or the name of one that ships.
-        folder: The run folder.
-        where: What to call the study in errors, by default its file.
-        turns: Models that share a device take turns with its memory: the weights of one are on it,
-            those of the others in main memory.
-        say: Called with a line at each stage that takes long.
+        casting: The study, with who plays in which arm.
+        run: Where it is put, begun for this study (:meth:`~driftloop.store.Run.begin`).
+        replicas: Each seat's players, which play the same; one that computes on several devices has
+            several.
+        starts: What each prompt of the study is, by its id.
+        turns: Whose weights are on a device.
 
-    Raises:
-        StudyError: The study cannot be played, or the folder holds another study.
-        StoreError: The folder cannot be used, or another process plays in it.
-        ModelError: A model cannot be loaded, or its server is not there.
+    Attributes:
+        study: The study.
+        casting: The same with its seats.
+        run: The run.
+        replicas: The players by seat.
+        players: The first of each seat.
+        scheduler: What is ready, and what is done.
+        turns: Whose weights are on a device.
     """
 
     def __init__(
         self,
-        study: Study | str | PathLike[str],
-        folder: str | PathLike[str],
+        casting: Casting,
+        run: Run,
+        replicas: Mapping[str, Sequence[Player]],
+        starts: Mapping[str, Content],
         *,
-        where: str | None = None,
-        turns: bool = False,
-        say: Say = lambda _: None,
+        turns: Turns | None = None,
     ) -> None:
-        where = where or ("study" if isinstance(study, Study) else str(study))
-        self.study = study if isinstance(study, Study) else load_study(Path(study))
-        self.casting: Casting = cast_study(self.study, where)
-        starts = _starts(self.study, where)
-        self.turns = Turns(everywhere=turns)
+        self.study, self.casting, self.run = casting.study, casting, run
+        self.replicas: dict[str, list[Player]] = {name: [*of] for name, of in replicas.items()}
+        self.players: dict[str, Player] = {name: of[0] for name, of in self.replicas.items()}
+        self.turns = turns or Turns()
         self._times: dict[int, tuple[float, float | None]] = {}
         self._first_asked = math.inf
-        self._tallies: dict[str, _Tally] = {name: _Tally() for name in self.casting.seats}
-        with ExitStack() as stack:
-            stack.enter_context(sole_player(folder))
-            self.run: Run = stack.enter_context(create_run(folder))
-            _check_same_study(self.casting, starts, self.run, where)
-            if steps_done(self.casting, self.run) < self.casting.steps:
-                check_servers(self.casting, where)
-            # All before the first is loaded: what cannot be fetched is told while it costs little.
-            self.casting = self.casting.fetched(say)
-            loaded: dict[str, list[Player]] = {}
-            for seat in self.casting.seats.values():
-                say(f"loading {seat.name}")
-                loaded[seat.name] = load_players(seat, self.run, self.turns, say)
-            loaded = read_whole(self.casting, loaded)
-            self.run.begin(
-                study=self.study.model_dump_json(exclude_unset=True),
-                digest=self.study.digest(),
-                prompts=[
-                    (prompt.id, starts[prompt.id][0], prompt.source)
-                    for prompt in self.study.prompts
-                ],
-                environment=describe_environment(),
-                flags={id: start.notes for id, (_, start) in starts.items() if start},
-            )
-            for content, picture in starts.values():
-                if picture is not None:
-                    self.run.put_image(picture.image, content.value)
-            self.replicas: dict[str, list[Player]] = {
-                seat.name: introduce(seat, loaded.pop(seat.name), self.run, self.turns, say)
-                for seat in self.casting.seats.values()
-            }
-            self.players: dict[str, Player] = {
-                name: players[0] for name, players in self.replicas.items()
-            }
-            self.scheduler = self._scheduler({id: start for id, (start, _) in starts.items()})
-            self.run.commit(self.scheduler.collect())
-            self._stack = stack.pop_all()
+        self._tallies: dict[str, _Tally] = {name: _Tally() for name in casting.seats}
+        self._held = ExitStack()
+        self.scheduler = self._scheduler(starts)
+        self.run.commit(self.scheduler.collect())
 
     def __enter__(self) -> Session:
         return self
@@ -121,11 +78,15 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def hold(self, held: AbstractContextManager[Any]) -> None:
+        """Have something closed with the session, such as the lock on its folder."""
+        self._held.push(held)
+
     def close(self) -> None:
         """End the session; everything told is on disk already."""
         outcome = "finished" if self.scheduler.done else "stopped"
         # A disk that is full has no room for this note; the error that said so must not be hidden.
-        with self._stack, suppress(StoreError):
+        with self._held, suppress(StoreError):
             self.run.end(outcome)
         for name, tally in self._tallies.items():
             if tally.calls:
@@ -186,7 +147,8 @@ class Session:
         Those that a stop kept from being answered stay out, and are played by the next session.
         """
         if any(isinstance(outcome, Failure) and outcome.stopped for outcome in outcomes):
-            batch, outcomes = _answered(batch, outcomes)
+            rest, batch, outcomes = _apart(batch, outcomes)
+            self.scheduler.give_back(rest)
         started, seconds = self._times.pop(batch.number, (time.time(), None))
         seconds = time.time() - started if seconds is None else seconds
         self._tallies[batch.model].add(seconds, outcomes)
@@ -217,7 +179,7 @@ class Session:
             if tally.calls
         }
 
-    def _scheduler(self, starts: dict[str, Content]) -> Scheduler:
+    def _scheduler(self, starts: Mapping[str, Content]) -> Scheduler:
         study = self.study
         courses = [
             Course(Trajectory(arm, prompt.id, twin), starts[prompt.id], network, study.rounds)
@@ -229,7 +191,7 @@ class Session:
             name: Seat(name, player.fingerprint, player.batch_size)
             for name, player in self.players.items()
         }
-        played = [Played(*row) for row in self.run.played()]
+        played = (Played(*row) for row in self.run.played())
         return Scheduler(seed=study.seed, courses=courses, seats=seats, played=played)
 
 
@@ -263,72 +225,14 @@ class _Tally:
         return {"seconds": self.seconds / self.calls, **pixels}
 
 
-def _answered(
+def _apart(
     batch: Batch, outcomes: Sequence[Output | Failure]
-) -> tuple[Batch, list[Output | Failure]]:
-    """Leave out of a micro-batch what a stop kept from being answered."""
-    pairs = [
-        (call, outcome)
-        for call, outcome in zip(batch.calls, outcomes, strict=True)
-        if not (isinstance(outcome, Failure) and outcome.stopped)
-    ]
-    calls = tuple(call for call, _ in pairs)
-    return replace(batch, calls=calls), [outcome for _, outcome in pairs]
-
-
-def _starts(study: Study, where: str) -> Starts:
-    starts: Starts = {}
-    owners: dict[Content, str] = {}
-    for prompt in study.prompts:
-        if prompt.text is not None:
-            starts[prompt.id] = (Content("text", prompt.text), None)
-        else:
-            picture = _open_picture(prompt, where)
-            starts[prompt.id] = (Content("image", image_digest(picture.image)), picture)
-        content, _ = starts[prompt.id]
-        # Their trajectories would be the same ones, counted as if each were evidence of its own.
-        if (other := owners.setdefault(content, prompt.id)) != prompt.id:
-            raise StudyError(
-                f"{where}: prompts '{other}' and '{prompt.id}' are the same {content.kind}; "
-                f"leave one out"
-            )
-    return starts
-
-
-def _open_picture(prompt: Prompt, where: str) -> Picture:
-    try:
-        return read_picture(Path(str(prompt.image)))
-    except (OSError, PictureError) as error:
-        raise StudyError(
-            f"{where}: prompt '{prompt.id}': {prompt.image} cannot be read as a picture: {error}"
-        ) from error
-
-
-def _check_same_study(casting: Casting, starts: Starts, run: Run, where: str) -> None:
-    found, earlier = [], []
-    for data in run.studies():
-        try:
-            earlier.append(Study.model_validate(data))
-        except ValidationError:
-            found.append(f"it cannot be played on ({data.get('title') or 'of unknown origin'})")
-    free = {seat.model: seat.settings.UNDECIDING for seat in casting.seats.values()}
-    found += casting.study.deciding(free).conflicts(*(study.deciding(free) for study in earlier))
-    for prompt in run.prompts():
-        content, picture = starts.get(prompt["id"], (None, None))
-        if content is not None and content != (prompt["kind"], prompt["value"]):
-            # Older versions did nothing of this to a picture, and so started from another one.
-            notes = picture.notes if picture is not None else ()
-            done = f" (its picture, as it is read now: {', '.join(notes)})" if notes else ""
-            found.append(f"prompt '{prompt['id']}' has another content{done}")
-    for player in run.players():
-        seat = casting.seats.get(player["model"])
-        # Of a player that played elsewhere nobody knows the weights.
-        identity = player["details"].get("identity")
-        if seat and identity not in (None, seat.located.identity):
-            found.append(f"the weights of model '{seat.name}' are not those it was played with")
-    if found:
-        raise StudyError(
-            f"{where}: {run.folder} holds another study: {'; '.join(dict.fromkeys(found))}. More "
-            f"rounds, twins, prompts or arms would extend it; for anything else choose another "
-            f"folder with --out"
-        )
+) -> tuple[Batch, Batch, list[Output | Failure]]:
+    """What a stop kept from being answered, and the rest of a micro-batch with its outcomes."""
+    stopped = [isinstance(outcome, Failure) and outcome.stopped for outcome in outcomes]
+    calls: tuple[list[Call], list[Call]] = ([], [])
+    for call, unanswered in zip(batch.calls, stopped, strict=True):
+        calls[unanswered].append(call)
+    kept = [one for one, unanswered in zip(outcomes, stopped, strict=True) if not unanswered]
+    answered, rest = (replace(batch, calls=(*part,)) for part in calls)
+    return rest, answered, kept

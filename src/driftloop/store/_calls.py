@@ -11,7 +11,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from ..steps import Content, Reading
+from ..steps import Content, Input, Kind, Reading, States
 
 TEXTS = (
     " LEFT JOIN texts i ON c.input_kind = 'text' AND i.id = c.input"
@@ -21,7 +21,7 @@ TEXTS = (
 
 
 def put_call(
-    db: sqlite3.Connection, key: str, fingerprint: str, given: Content | None, seed: int | None,
+    db: sqlite3.Connection, key: str, fingerprint: str, inputs: Sequence[Input], seed: int | None,
     outcome: Content, *, session: int | None, readings: Sequence[Reading] = (),
     tokens_written: int | None = None, cut_text: str = "", flags: Sequence[str] = (),
     started: float | None = None, seconds: float | None = None, again: bool = False,
@@ -32,7 +32,7 @@ def put_call(
         db: The file.
         key: The call's name.
         fingerprint: Of the player.
-        given: What the call took, where that is known.
+        inputs: What the call took; none where that is not known.
         seed: Of the call, where it is known.
         outcome: What came out.
         session: The sitting.
@@ -44,6 +44,8 @@ def put_call(
         seconds: What the call took.
         again: Put it in the place of one of that key; else that is an error.
     """
+    given = inputs[0] if inputs else None
+    assert not isinstance(given, States)
     row: dict[str, object] = {
         "key": key, "fingerprint": fingerprint,
         "input_kind": given and given.kind, "input": given and _stored(db, given), "seed": seed,
@@ -54,14 +56,35 @@ def put_call(
     how = "INSERT OR REPLACE" if again else "INSERT"
     marks = ", ".join("?" * len(row))
     db.execute(f"{how} INTO calls ({', '.join(row)}) VALUES ({marks})", (*row.values(),))
+    for place, further in enumerate(inputs[1:], start=1):
+        kind = "states" if isinstance(further, States) else further.kind
+        value = _states(db, further) if isinstance(further, States) else _stored(db, further)
+        db.execute(f"{how} INTO inputs VALUES (?, ?, ?, ?)", (key, place, kind, value))
+
+
+def further_inputs(db: sqlite3.Connection, key: str) -> tuple[Input, ...]:
+    """What a call took besides the output of the turn before, see :class:`..steps.Needs`."""
+    rows = db.execute("SELECT kind, value FROM inputs WHERE call = ? ORDER BY place", (key,))
+    return tuple(
+        _read_states(db, value) if kind == "states" else _read(db, kind, value)
+        for kind, value in rows.fetchall()
+    )
 
 
 def drop_unused(db: sqlite3.Connection) -> None:
-    """Delete calls of no step, and texts of no call."""
+    """Delete calls of no step, and inputs and texts of no call."""
     db.execute("DELETE FROM calls WHERE key NOT IN (SELECT call FROM steps)")
+    db.execute("DELETE FROM inputs WHERE call NOT IN (SELECT key FROM calls)")
+    db.execute(
+        "WITH RECURSIVE used (id) AS (SELECT value FROM inputs WHERE kind = 'states' UNION"
+        " SELECT before FROM states JOIN used USING (id) WHERE before IS NOT NULL)"
+        " DELETE FROM states WHERE id NOT IN (SELECT id FROM used)"
+    )
     db.execute(
         "DELETE FROM texts WHERE id NOT IN (SELECT input FROM calls WHERE input_kind = 'text'"
-        " UNION SELECT output FROM calls WHERE output_kind = 'text')"
+        " UNION SELECT output FROM calls WHERE output_kind = 'text'"
+        " UNION SELECT value FROM inputs WHERE kind = 'text'"
+        " UNION SELECT value FROM states WHERE kind = 'text')"
     )
 
 
@@ -80,3 +103,43 @@ def _stored(db: sqlite3.Connection, content: Content) -> str | int:
         return int(found[0])
     cursor = db.execute("INSERT INTO texts (digest, value) VALUES (?, ?)", (digest, content.value))
     return int(cursor.lastrowid or 0)
+
+
+def _read(db: sqlite3.Connection, kind: Kind, value: str | int) -> Content:
+    if kind == "text":
+        ((text,),) = db.execute("SELECT value FROM texts WHERE id = ?", (value,))
+        return Content("text", text)
+    return Content(kind, str(value))
+
+
+def _states(db: sqlite3.Connection, states: States) -> int:
+    """The number of states in a row, which are kept as those before them and one more."""
+    missing: list[States] = []
+    link: States | None = states
+    number: int | None = None
+    while link is not None and number is None:
+        found = db.execute("SELECT id FROM states WHERE digest = ?", (link.digest,)).fetchone()
+        if found is None:
+            missing.append(link)
+            link = link.before
+        else:
+            number = int(found[0])
+    for one in reversed(missing):
+        kind, value = (None, None) if one.last is None else (one.last.kind, _stored(db, one.last))
+        cursor = db.execute(
+            "INSERT INTO states (digest, before, kind, value) VALUES (?, ?, ?, ?)",
+            (one.digest, number, kind, value),
+        )
+        number = int(cursor.lastrowid or 0)
+    assert number is not None
+    return number
+
+
+def _read_states(db: sqlite3.Connection, number: int) -> States:
+    rows = db.execute(
+        "WITH RECURSIVE chain (id, depth) AS (SELECT ?, 0 UNION ALL SELECT before, depth + 1 FROM"
+        " chain JOIN states USING (id) WHERE before IS NOT NULL) SELECT kind, value FROM chain"
+        " JOIN states USING (id) WHERE kind IS NOT NULL ORDER BY depth DESC",
+        (number,),
+    )
+    return States.of(_read(db, kind, value) for kind, value in rows.fetchall())

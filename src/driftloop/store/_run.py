@@ -16,7 +16,17 @@ from PIL import Image
 
 from ..errors import StoreError
 from ..seeds import digest as hash_of
-from ..steps import Batch, Content, Failure, Output, Recorded, Step, Trajectory
+from ..steps import (
+    Batch,
+    Content,
+    Failure,
+    Input,
+    Output,
+    Recorded,
+    States,
+    Step,
+    Trajectory,
+)
 from ._calls import TEXTS, put_call
 from ._images import ImageFiles
 from ._schema import DATABASE, telling
@@ -143,12 +153,23 @@ class Run:
             )
         return self._rows(query + " ORDER BY f.id")
 
-    def inputs(self, batch: Batch) -> list[str | Image.Image]:
-        """The texts or pictures that a micro-batch's calls take."""
+    def inputs(self, batch: Batch) -> list[Any]:
+        """What a micro-batch's calls take: a text or a picture each.
+
+        Of a player that needs more than the output of the turn before, a tuple each, in the order
+        of :class:`~driftloop.steps.Needs`, with a list in the place of states.
+        """
         return [
-            self.image(call.input.value) if call.input.kind == "image" else call.input.value
+            self._resolved(call.inputs[0])
+            if len(call.inputs) == 1
+            else tuple(self._resolved(one) for one in call.inputs)
             for call in batch.calls
         ]
+
+    def _resolved(self, given: Input) -> Any:
+        if isinstance(given, States):
+            return [self._resolved(one) for one in given]
+        return self.image(given.value) if given.kind == "image" else given.value
 
     def played(self) -> Iterator[tuple[Trajectory, int, str, Content]]:
         """Every step as trajectory, index, key of its call, and outcome."""
@@ -280,11 +301,12 @@ class Run:
                 index = next(places)
                 # Without a seed a call is named by its place: what came out of it is its own.
                 key = hash_of("recorded", step.fingerprint, *trajectory, index).hex()
-                put_call(db, key, step.fingerprint, step.input, step.seed, step.outcome,
+                given = () if step.input is None else (step.input,)
+                put_call(db, key, step.fingerprint, given, step.seed, step.outcome,
                          session=self._session, flags=step.flags)  # fmt: skip
                 db.execute(
-                    "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, 0)",
-                    (id, index, step.round, step.role, step.model, key),
+                    "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+                    (id, index, step.round, step.role, step.role, step.model, key),
                 )
 
     def put_image(self, image: Image.Image, digest: str) -> None:
@@ -336,14 +358,23 @@ class Run:
             return
         if outcome is not None:
             put_call(
-                db, call.key, call.fingerprint, call.input, call.seed, outcome.reference,
+                db, call.key, call.fingerprint, call.inputs, call.seed, outcome.reference,
                 session=self._session, readings=outcome.readings,
                 tokens_written=outcome.tokens_written, cut_text=outcome.cut_text,
                 flags=outcome.flags, started=started, seconds=seconds, again=True,
             )  # fmt: skip
         db.execute(
-            "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (trajectory, step.index, step.round, step.role, call.model, call.key, outcome is None),
+            "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                trajectory,
+                step.index,
+                step.round,
+                step.role,
+                step.slot,
+                call.model,
+                call.key,
+                outcome is None,
+            ),
         )
 
     def _add_trajectory(self, db: sqlite3.Connection, trajectory: Trajectory) -> int:

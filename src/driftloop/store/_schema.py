@@ -106,12 +106,15 @@ def _m005_imported_steps_in_a_row(db: sqlite3.Connection) -> None:
     if db.execute(imported).fetchone() is None:
         return
     db.execute(
-        "CREATE TABLE numbered AS SELECT trajectory, row_number()"
-        " OVER (PARTITION BY trajectory ORDER BY step) - 1, round, role, model, call, shared"
-        " FROM steps"
+        "CREATE TABLE numbered AS SELECT trajectory, step, row_number()"
+        " OVER (PARTITION BY trajectory ORDER BY step) - 1 AS place FROM steps"
     )
-    db.execute("DELETE FROM steps")
-    db.execute("INSERT INTO steps SELECT * FROM numbered")
+    # Below zero at first, where no number is taken.
+    db.execute(
+        "UPDATE steps SET step = -1 - place FROM numbered n"
+        " WHERE n.trajectory = steps.trajectory AND n.step = steps.step"
+    )
+    db.execute("UPDATE steps SET step = -1 - step")
     db.execute("DROP TABLE numbered")
     db.execute(
         "UPDATE failures SET step = placed.step FROM (SELECT f.id, coalesce(s.steps, 0)"
@@ -172,6 +175,32 @@ def _m008_texts_once(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE new_calls RENAME TO calls")
 
 
+def _m009_slots_and_further_inputs(db: sqlite3.Connection) -> None:
+    """Let a round have several turns of a role, and a call more than one input."""
+    db.execute(
+        "CREATE TABLE new_steps (trajectory INTEGER NOT NULL, step INTEGER NOT NULL,"
+        " round INTEGER NOT NULL, role TEXT NOT NULL, slot TEXT NOT NULL, model TEXT NOT NULL,"
+        " call TEXT NOT NULL, shared INTEGER NOT NULL, PRIMARY KEY (trajectory, step))"
+        " WITHOUT ROWID"
+    )
+    db.execute(
+        "INSERT INTO new_steps SELECT trajectory, step, round, role, role, model, call, shared"
+        " FROM steps"
+    )
+    db.execute("DROP TABLE steps")
+    db.execute("ALTER TABLE new_steps RENAME TO steps")
+    # What a call takes besides the output of the turn before: a text, a picture, or states.
+    db.execute(
+        "CREATE TABLE inputs (call TEXT NOT NULL, place INTEGER NOT NULL, kind TEXT NOT NULL,"
+        " value NOT NULL, PRIMARY KEY (call, place)) WITHOUT ROWID"
+    )
+    # States in a row: those before, and one more.
+    db.execute(
+        "CREATE TABLE states (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE,"
+        " before INTEGER, kind TEXT, value)"
+    )
+
+
 MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [
     _m001_initial,
     _m002_unknowns,
@@ -181,6 +210,7 @@ MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [
     _m006_names_of_players,
     _m007_flags_of_prompts,
     _m008_texts_once,
+    _m009_slots_and_further_inputs,
 ]
 """Applied in order; the file's ``user_version`` counts how many it has seen. Append only."""
 

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 COLUMNS = (
-    "arm", "prompt", "twin", "step", "round", "role", "model", "input_text", "input_image", "text",
-    "image", "seed", "readings", "tokens_written", "cut_text", "flags", "started", "seconds",
-    "shared", "fingerprint", "call",
+    "arm", "prompt", "twin", "step", "round", "role", "slot", "model", "input_text", "input_image",
+    "text", "image", "seed", "readings", "tokens_written", "cut_text", "flags", "started",
+    "seconds", "shared", "fingerprint", "call",
 )  # fmt: skip
 
 CHUNK = 50_000
 """Rows that are in Python at once."""
 STEPS = f"""
-SELECT t.arm, t.prompt, t.twin, s.step, s.round, s.role, s.model,
+SELECT t.arm, t.prompt, t.twin, s.step, s.round, s.role, s.slot, s.model,
        i.value,
        CASE c.input_kind WHEN 'image' THEN c.input END,
        o.value,
@@ -42,7 +42,7 @@ def steps_table(db: sqlite3.Connection, trajectories: Sequence[int] | None = Non
     text, count, number = pa.string(), pa.int64(), pa.float64()
     label = pa.dictionary(pa.int32(), pa.string())
     kinds = (
-        label, label, count, count, count, label, label, text, text, text, text, count,
+        label, label, count, count, count, label, label, label, text, text, text, text, count,
         readings_type(), count, text, pa.list_(text), number, number, pa.bool_(), label, text,
     )  # fmt: skip
     columns = dict(zip(COLUMNS, kinds, strict=True))
