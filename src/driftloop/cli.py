@@ -228,7 +228,8 @@ def check(
         found = check_model(model, backend=backend, **_parse_settings(settings or []))
     if as_json:
         data = found._asdict() | {"invariance": found.invariance._asdict()}
-        data["example"] = found.example.content if isinstance(found.example.content, str) else None
+        said = found.example and found.example.content
+        data["example"] = said if isinstance(said, str) else None
         out.print_json(json.dumps(data), ensure_ascii=True)
     else:
         print_check(found)
