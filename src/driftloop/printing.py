@@ -270,8 +270,8 @@ def print_check(found: ModelCheck) -> None:
     if not found.answers_the_same:
         table.add_row("same answer twice", "not promised: a run holds the answer that it got")
     table.add_row("loading", f"{found.load_seconds:.1f} s, {_size(found.memory_bytes)} of memory")
-    if found.example is not None and isinstance(found.example.content, str):
-        table.add_row("example", repr(found.example.content))
+    if found.said is not None:
+        table.add_row("example", repr(found.said))
     out.print(table)
 
 

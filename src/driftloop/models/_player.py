@@ -101,8 +101,10 @@ def as_player(found: object) -> Player:
     Raises:
         ModelError: It is none, or lacks what a player has to set.
     """
-    kind = type(found)
+    kind = found if isinstance(found, type) else type(found)
     name = f"{kind.__module__}.{kind.__qualname__}"
+    if kind is found:
+        raise ModelError(f"{name} is a class, and an instance of it is a player")
     if not isinstance(found, Player):
         raise ModelError(
             f"{name} is no player, since it does not inherit from driftloop.models.Player: write "

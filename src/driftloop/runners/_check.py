@@ -59,6 +59,12 @@ class ModelCheck(NamedTuple):
     example: Output | None
     """What it answers to one input; None where it cannot be tested, and so is asked nothing."""
 
+    @property
+    def said(self) -> str | None:
+        """The example where it is a text."""
+        said = self.example and self.example.content
+        return said if isinstance(said, str) else None
+
 
 def check_model(path: str, *, backend: str | None = None, **settings: Any) -> ModelCheck:
     """Load a model and test it: role, limits, batch invariance, speed, memory.
