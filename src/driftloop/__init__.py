@@ -12,6 +12,7 @@ Play and read:
   one as Parquet with its pictures, or as a film.
 * :func:`check` loads one model and tests it; :func:`examine` checks a run folder.
 * :func:`schema` is the JSON Schema of a study file, for editors.
+* :class:`Player` is what a model of your own inherits from.
 
 Subpackages: ``models`` (players and backends), ``store``, ``runners``, ``encoders``, ``measures``,
 ``chains``, ``report``, ``prompts``, ``postcards`` (the miniature world).
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .chains import export_run, import_chains
     from .errors import ChainError, DriftloopError, ModelError, StoreError, StudyError
+    from .models import Player
     from .report import write_report
     from .runners import Session, open_session, run
     from .runners import check_model as check
@@ -43,6 +45,7 @@ _HOMES = {
     "ChainError": ("errors", "ChainError"),
     "DriftloopError": ("errors", "DriftloopError"),
     "ModelError": ("errors", "ModelError"),
+    "Player": ("models", "Player"),
     "Run": ("store", "Run"),
     "Scheduler": ("scheduler", "Scheduler"),
     "Session": ("runners", "Session"),
@@ -66,6 +69,7 @@ __all__ = [
     "ChainError",
     "DriftloopError",
     "ModelError",
+    "Player",
     "Run",
     "Scheduler",
     "Session",

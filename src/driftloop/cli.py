@@ -228,7 +228,7 @@ def check(
         found = check_model(model, backend=backend, **_parse_settings(settings or []))
     if as_json:
         data = found._asdict() | {"invariance": found.invariance._asdict()}
-        data["example"] = found.example.content if isinstance(found.example.content, str) else None
+        data["example"] = found.said
         out.print_json(json.dumps(data), ensure_ascii=True)
     else:
         print_check(found)

@@ -263,6 +263,19 @@ def print_check(found: ModelCheck) -> None:
     for name, value in found.limits.items():
         shown = f"{value:,}" if isinstance(value, int) else str(value)
         table.add_row(name, shown)
+    if found.example is None:
+        table.add_row("tests", f"none: it cannot be tested (micro-batch {found.batch_size})")
+    else:
+        _add_tests(table, found)
+    if not found.answers_the_same:
+        table.add_row("same answer twice", "not promised: a run holds the answer that it got")
+    table.add_row("loading", f"{found.load_seconds:.1f} s, {_size(found.memory_bytes)} of memory")
+    if found.said is not None:
+        table.add_row("example", repr(found.said))
+    out.print(table)
+
+
+def _add_tests(table: Table, found: ModelCheck) -> None:
     verdict = found.invariance
     table.add_row(
         "batch invariance",
@@ -275,10 +288,6 @@ def print_check(found: ModelCheck) -> None:
     )
     speed = ", ".join(f"{size}: {seconds:.3f}" for size, seconds in found.seconds.items())
     table.add_row("seconds a sample", f"by micro-batch {speed}")
-    table.add_row("loading", f"{found.load_seconds:.1f} s, {_size(found.memory_bytes)} of memory")
-    if isinstance(found.example.content, str):
-        table.add_row("example", repr(found.example.content))
-    out.print(table)
 
 
 def print_encoder(found: EncoderCheck) -> None:

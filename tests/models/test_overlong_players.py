@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from driftloop_toys import ToyPlayer, ToyReader, ToySettings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,11 +100,3 @@ def test_what_would_not_be_read_is_refused_and_the_rest_drawn() -> None:
     (alone,) = Refusing(plain, plain.reader).resized(1).play([texts[1]], [2])
     assert alone == refused
     assert Refusing(plain, plain.reader).fingerprint == plain.fingerprint
-
-
-@pytest.mark.parametrize("name", ["test_size", "facts"])
-def test_what_a_player_has_beside_is_seen_through(name: str) -> None:
-    plain = player()
-    assert not hasattr(Refusing(plain, ToyReader(3)), name)
-    setattr(plain, name, 5)
-    assert getattr(Refusing(plain, ToyReader(3)), name) == 5

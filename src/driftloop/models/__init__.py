@@ -1,11 +1,12 @@
-"""Players: every model of the loop behind one small protocol, one module a backend.
+"""Players: every model of the loop is one class to the rest, one module a backend.
 
 A backend is found by its name in the entry-point group ``driftloop.backends``, so that another
 package can add one; its library is imported when a model is loaded, not before.
 
 * :class:`Backend` checks a model's settings and loads it.
 * :class:`Contact` is what is known of a model's server before it is asked anything.
-* :class:`Player` is a loaded model: inputs and seeds in, one outcome each out.
+* :class:`Player` is a loaded model, or whatever else takes a turn: inputs and seeds in, one outcome
+  each out; :func:`load_player` loads one, :func:`as_player` refuses what is none.
 * :func:`get_backend`, :func:`backend_names`, :func:`guess_backend` find backends.
 * :func:`check_invariance` tells whether a player's outputs depend on the batch's company;
   :func:`difference` how far two of them are apart.
@@ -19,12 +20,14 @@ package can add one; its library is imported when a model is loaded, not before.
 * :func:`recall`, :func:`remember` keep what this machine has learnt about a model.
 """
 
+from ._backend import Backend
 from ._devices import OnDevices, make_stream, on_stream
 from ._memory import recall, remember
 from ._overlong import Around, Fitted, Refusing
+from ._player import Player, as_player
 from ._probe import SIZES, free_memory, is_out_of_memory, probe_batch_size, time_batch
-from ._protocols import Backend, Contact, Located, Player, Settings, TextReader, Weights
-from ._registry import backend_names, fetch, get_backend, guess_backend
+from ._protocols import Contact, Located, Settings, TextReader, Weights
+from ._registry import backend_names, get_backend, guess_backend, load_player
 from ._selftest import Invariance, check_invariance, difference, seeds_to_test
 
 __all__ = [
@@ -41,14 +44,15 @@ __all__ = [
     "Settings",
     "TextReader",
     "Weights",
+    "as_player",
     "backend_names",
     "check_invariance",
     "difference",
-    "fetch",
     "free_memory",
     "get_backend",
     "guess_backend",
     "is_out_of_memory",
+    "load_player",
     "make_stream",
     "on_stream",
     "probe_batch_size",

@@ -7,7 +7,7 @@ import sys
 import time
 
 from ..steps import Failure
-from ._protocols import Player
+from ._player import Player
 from ._selftest import seeds_to_test
 
 SIZES = (1, 2, 4, 8, 16, 32)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, cast
+from typing import Any
 
 from ..errors import ModelError, nearest
+from ._backend import Backend
 from ._files import find_folder
-from ._protocols import Backend, Located
+from ._player import Player, as_player
+from ._protocols import Located
 
 GROUP = "driftloop.backends"
 
@@ -27,7 +29,8 @@ def get_backend(name: str) -> Backend:
     """Return a backend.
 
     Raises:
-        ModelError: There is none of that name, or its package cannot be imported.
+        ModelError: There is none of that name, its package cannot be imported, or what that names
+            is no backend.
     """
     entry = _entries().get(name)
     if entry is None:
@@ -35,20 +38,33 @@ def get_backend(name: str) -> Backend:
             f"no backend '{name}'.{nearest(name, _entries())} "
             f"Installed backends: {', '.join(backend_names())}."
         )
+    named = f"backend '{name}' ({entry.value})"
     try:
-        return cast(Backend, entry.load())
-    except ImportError as error:
-        raise ModelError(f"backend '{name}' ({entry.value}) cannot be imported: {error}") from error
+        backend = entry.load()
+    except Exception as error:
+        raise ModelError(f"{named} cannot be imported: {type(error).__name__}: {error}") from error
+    if isinstance(backend, Backend):
+        return backend
+    if isinstance(backend, type):
+        raise ModelError(f"{named} is a class: let the package name an instance of it")
+    raise ModelError(
+        f"{named} is a {type(backend).__name__} that does not inherit from "
+        f"driftloop.models.Backend: write class {type(backend).__name__}(Backend)"
+    )
 
 
-def fetch(backend: Backend, settings: Any, located: Located) -> Located:
-    """Bring a model to this machine that was located elsewhere; nothing is loaded.
+def load_player(backend: Backend, settings: Any, located: Located) -> Player:
+    """Load a model of any backend, a third party's too.
+
+    Args:
+        backend: Its backend.
+        settings: Those of one replica, see :meth:`Settings.replicas`.
+        located: What :meth:`Backend.fetch` gave.
 
     Raises:
-        ModelError: It cannot be fetched, or is not what its settings need.
+        ModelError: It cannot be loaded, or what the backend gave is no player.
     """
-    bring = getattr(backend, "fetch", None)
-    return located if bring is None else cast(Located, bring(settings, located))
+    return as_player(backend.load(settings, located))
 
 
 def guess_backend(path: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ..steps import Failure, Output
-from ._protocols import Player
+from ._player import Player
 
 WITHIN_LEVELS = 2.0
 """Largest mean difference of pixels (of 255) that counts as the same picture."""
@@ -18,8 +18,9 @@ WITHIN_LEVELS = 2.0
 class Invariance(NamedTuple):
     """The verdict on a player's independence of the batch's company."""
 
-    verdict: Literal["bit-exact", "within", "no"]
-    """``within``: pictures differ by less than can be seen; captions never do."""
+    verdict: Literal["bit-exact", "within", "no", "untested"]
+    """``within``: pictures differ by less than can be seen; captions never do. ``untested``: of a
+    player that cannot be tested."""
     different: int
     """Answers that differed."""
     compared: int
@@ -31,12 +32,15 @@ class Invariance(NamedTuple):
 def check_invariance(player: Player) -> Invariance:
     """Answer the same inputs in full company, in reversed company and alone, and compare.
 
-    All micro-batches have the player's fixed shape: an input that is alone is padded.
+    All micro-batches have the player's fixed shape: an input that is alone is padded. A player that
+    cannot be tested is asked nothing.
 
     Raises:
         RuntimeError: It could not answer one of them.
     """
-    size = min(player.batch_size, getattr(player, "test_size", player.batch_size))
+    if not player.can_be_tested:
+        return Invariance("untested", 0, 0, 0.0)
+    size = min(player.batch_size, player.test_size or player.batch_size)
     inputs = player.samples(size)
     seeds = seeds_to_test(player, size, first=1000)
     together = _played(player, inputs, seeds)
@@ -64,7 +68,7 @@ def _played(player: Player, inputs: Sequence[Any], seeds: Sequence[int]) -> list
 
 def seeds_to_test(player: Player, count: int, *, first: int = 0) -> list[int]:
     """Seeds to test a player with: its own where it has some, else numbers."""
-    own: Sequence[int] = getattr(player, "test_seeds", ())
+    own = player.test_seeds
     return list(islice(cycle(own), count)) if own else list(range(first, first + count))
 
 

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 from ..errors import ModelError
 from ..seeds import digest
+from ._player import Player
 from ._protocols import Located
 
 T = TypeVar("T")
@@ -163,20 +164,19 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class TorchPlayer:
+class TorchPlayer(Player):
     """What players of torch models have in common."""
 
-    weights: Weights
+    weights: Weights = field()
     """Those of all players of the same model."""
     options: dict[str, Any]
     """What it is called with."""
     batch_size: int
     located: Located
+    device: str = field(init=False)
 
-    @property
-    def device(self) -> str:
-        """What it computes on."""
-        return str(self.weights.device)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "device", str(self.weights.device))
 
     def resized(self, batch_size: int) -> Self:
         """The same model with another micro-batch."""

@@ -35,7 +35,9 @@ from ..errors import DriftloopError, ModelError
 from ..prompts import load_prompts, shipped
 from ..seeds import digest
 from ..steps import Failure, Output, Reading, Role
+from ._backend import Backend
 from ._files import user_path
+from ._player import Player
 from ._protocols import Located, Settings
 from ._writing import read_text, write_text
 
@@ -63,7 +65,7 @@ class ControlSettings(Settings):
         return self
 
 
-class ControlPlayer:
+class ControlPlayer(Player):
     """A player without a model."""
 
     def __init__(self, settings: ControlSettings, identity: str, source: _Source) -> None:
@@ -72,6 +74,8 @@ class ControlPlayer:
         self.role = _role(settings.kind)
         self._identity = identity
         self._source = source
+        # Where it answers for a recorded run, it has no answer to the seeds of another.
+        self.test_seeds = source.seeds
 
     @property
     def fingerprint(self) -> str:
@@ -87,11 +91,6 @@ class ControlPlayer:
     def play(self, inputs: Sequence[Any], seeds: Sequence[int]) -> list[Output | Failure]:
         """Answer each by itself."""
         return [self._one(item, seed) for item, seed in zip(inputs, seeds, strict=True)]
-
-    @property
-    def test_seeds(self) -> Sequence[int]:
-        """Seeds of the recorded run, where only these have an answer."""
-        return self._source.seeds
 
     def limits(self) -> dict[str, Any]:
         """What it draws on."""
@@ -154,18 +153,14 @@ class _Source:
         return others[place + (place >= own)]
 
 
-class ControlBackend:
-    """Controls, as the protocol has it."""
+class ControlBackend(Backend):
+    """Makes controls."""
 
     settings = ControlSettings
 
     def role(self, settings: ControlSettings) -> Role:
         """Generator or captioner, by kind."""
         return _role(settings.kind)
-
-    def recognises(self, folder: str) -> bool:
-        """No folder is a control."""
-        return False
 
     def locate(self, settings: ControlSettings) -> Located:
         """Find the captions; a control without any is just its kind."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,8 +21,10 @@ from pydantic import Field, model_validator
 from ..errors import ModelError, nearest
 from ..steps import Failure, Output, Role, fullest
 from . import _files, _pipeline, _reading, _samples, _torch
+from ._backend import Backend
 from ._devices import OnDevices
-from ._protocols import Located, Player
+from ._player import Player
+from ._protocols import Located
 
 DECIDING = {
     "task", "prompt", "scheduler", "variant", "lora_scale", "without", "offload", "compile",
@@ -93,7 +95,7 @@ class DiffusersSettings(OnDevices):
         return self
 
 
-class DiffusersBackend:
+class DiffusersBackend(Backend):
     """Finds and loads pipelines."""
 
     settings = DiffusersSettings
@@ -171,7 +173,7 @@ class _DiffusersPlayer(_torch.TorchPlayer):
     """A pipeline as a player."""
 
     pipeline: Any
-    reader: _reading.PromptReader | None
+    reader: _reading.PromptReader | None = field()
     decided: dict[str, Any]
     """Settings that decide its outputs and are not among the options."""
 
@@ -238,10 +240,6 @@ class DiffusersGenerator(_DiffusersPlayer):
         flags = outcome.flags if text.strip() else (*outcome.flags, "empty prompt")
         readings = () if self.reader is None else self.reader.read(text)
         return replace(outcome, readings=readings, flags=flags)
-
-    def samples(self, count: int) -> list[str]:
-        """Different prompts."""
-        return _samples.prompts(count)
 
 
 class DiffusersEditor(_DiffusersPlayer):

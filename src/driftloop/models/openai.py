@@ -21,7 +21,9 @@ from PIL import Image
 from ..errors import ModelError, ServerError
 from ..steps import Failure, Output, Role
 from . import _answers, _keys, _samples, _server, _torch
-from ._protocols import Contact, Located, Player
+from ._backend import Backend
+from ._player import Player
+from ._protocols import Contact, Located
 from ._server_settings import OFFICIAL, OpenAISettings
 from ._telling import within_words
 
@@ -38,7 +40,7 @@ LARGEST_TEXT = 16 * 2**20
 """Bytes of an answer with a caption."""
 
 
-class OpenAIBackend:
+class OpenAIBackend(Backend):
     """Finds nothing, as nothing is here; connects to a server."""
 
     settings = OpenAISettings
@@ -46,10 +48,6 @@ class OpenAIBackend:
     def role(self, settings: OpenAISettings) -> Role:
         """What the study says it is."""
         return Role(settings.role)
-
-    def recognises(self, folder: str) -> bool:
-        """A server's model has no folder."""
-        return False
 
     def locate(self, settings: OpenAISettings) -> Located:
         """Name the model by server and name; whether it is there shows when it is asked."""
@@ -134,9 +132,14 @@ class _Usage:
 
 
 @dataclass(frozen=True)
-class ServerPlayer:
-    """A model on a server as a player."""
+class ServerPlayer(Player):
+    """A model on a server as a player.
 
+    Its device is the model on its server, which is asked ``concurrency`` times at once and no more.
+    """
+
+    answers_the_same = False
+    test_size = 2
     web: Web = field(repr=False, compare=False)
     headers: dict[str, str] = field(repr=False)
     patience: _server.Patience = field(repr=False)
@@ -146,18 +149,12 @@ class ServerPlayer:
     usage: _Usage = field(default_factory=_Usage, repr=False, compare=False)
     playing: set[asyncio.Event] = field(default_factory=set, repr=False, compare=False)
     """Those of micro-batches in play, to be set where they are to end."""
-    test_size: int = 2
-    """Inputs in the self-test, each of which may cost money."""
+    role: Role = field(init=False)
+    device: str = field(init=False)
 
-    @property
-    def role(self) -> Role:
-        """What the study says it is."""
-        return Role(self.settings.role)
-
-    @property
-    def device(self) -> str:
-        """The model on its server, which is asked ``concurrency`` times at once and no more."""
-        return self.located.identity
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "role", Role(self.settings.role))
+        object.__setattr__(self, "device", self.located.identity)
 
     @property
     def fingerprint(self) -> str:
@@ -314,11 +311,6 @@ class ServerPlayer:
         """Server, model, and what it is told."""
         told = {"instruction": self.instruction} if self.role is Role.CAPTIONER else {}
         return {"server": self.settings.base_url, "model": self.settings.path, **told}
-
-    def samples(self, count: int) -> list[str] | list[Image.Image]:
-        """Different inputs that it can take."""
-        draws = self.role is Role.GENERATOR
-        return _samples.prompts(count) if draws else _samples.pictures(count)
 
 
 def _png(picture: Image.Image) -> str:

@@ -36,6 +36,8 @@ from pydantic import Field
 from ..errors import ModelError
 from ..seeds import digest
 from ..steps import Failure, Output, Reading, Role
+from ._backend import Backend
+from ._player import Player
 from ._protocols import Located, Settings
 
 WORDS = tuple(
@@ -78,7 +80,7 @@ class PlantedSettings(Settings):
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 64
 
 
-class PlantedPlayer:
+class PlantedPlayer(Player):
     """One half of the planted network."""
 
     def __init__(self, settings: PlantedSettings) -> None:
@@ -147,18 +149,14 @@ class PlantedPlayer:
         return best[int.from_bytes(digest("basin", *state)[:4], "big") % len(best)]
 
 
-class PlantedBackend:
-    """The planted network, as the protocol has it."""
+class PlantedBackend(Backend):
+    """Makes the players of a planted network."""
 
     settings = PlantedSettings
 
     def role(self, settings: PlantedSettings) -> Role:
         """As it is set."""
         return Role(settings.role)
-
-    def recognises(self, folder: str) -> bool:
-        """No folder is a planted world."""
-        return False
 
     def locate(self, settings: PlantedSettings) -> Located:
         """There is but one place."""

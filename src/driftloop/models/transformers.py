@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from PIL import Image
@@ -12,11 +12,13 @@ from pydantic import Field, model_validator
 
 from ..errors import ModelError
 from ..steps import Failure, Output, Role
-from . import _files, _samples, _telling, _torch
+from . import _files, _telling, _torch
+from ._backend import Backend
 from ._budget import caption
 from ._devices import OnDevices
 from ._needs import MARKS, Wanted
-from ._protocols import Located, Player
+from ._player import Player
+from ._protocols import Located
 from ._sampling import Counter, GumbelSampling
 
 WANTED = Wanted("captioner")
@@ -58,7 +60,7 @@ class TransformersSettings(OnDevices):
         return self
 
 
-class TransformersBackend:
+class TransformersBackend(Backend):
     """Finds and loads image-text-to-text models."""
 
     settings = TransformersSettings
@@ -132,9 +134,9 @@ class _Weights(_torch.Weights):
 class TransformersCaptioner(_torch.TorchPlayer):
     """An image-text-to-text model as a player."""
 
-    weights: _Weights
+    role = Role.CAPTIONER
+    weights: _Weights = field()
     quantise: str | None = None
-    role: Role = Role.CAPTIONER
 
     @property
     def model(self) -> Any:
@@ -222,10 +224,6 @@ class TransformersCaptioner(_torch.TorchPlayer):
             **({"quantised": self.quantise} if self.quantise else {}),
             "device": self.device,
         }
-
-    def samples(self, count: int) -> list[Image.Image]:
-        """Different pictures."""
-        return _samples.pictures(count)
 
 
 def _load_weights(settings: TransformersSettings, located: Located) -> _Weights:

@@ -51,7 +51,9 @@ def describe_players(material: Material) -> list[PlayerFacts]:
     facts = []
     for player in material.players:
         details, print_ = player["details"], player["fingerprint"]
-        words, trusted = say_invariance(details.get("invariance"))
+        words, trusted = say_invariance(
+            details.get("invariance"), answers_the_same=details.get("answers_the_same", True)
+        )
         settings = {"batch_size": player["batch_size"], **details.get("settings", {})}
         settings["batch_size"] = player["batch_size"]
         facts.append(
@@ -64,12 +66,21 @@ def describe_players(material: Material) -> list[PlayerFacts]:
     return facts
 
 
-def say_invariance(found: dict[str, Any] | None) -> tuple[str, bool]:
-    """Put the verdict of the batch test into words, and say whether it is a good one."""
+def say_invariance(
+    found: dict[str, Any] | None, *, answers_the_same: bool = True
+) -> tuple[str, bool]:
+    """Put the verdict of the batch test into words, and say whether it is a good one.
+
+    Args:
+        found: The verdict, as the run has it.
+        answers_the_same: Whether the player answers the same call in the same way each time.
+    """
     if not found:
         return "not tested", False
     if found.get("verdict") == "unknown":
         return "not known, since it played elsewhere", False
+    if found.get("verdict") == "untested":
+        return "not tested, since this player cannot be", False
     different, compared = found.get("different", 0), found.get("compared", 0)
     if found.get("verdict") == "bit-exact":
         return f"bit-exact: all {compared} answers the same alone, in company, in other order", True
@@ -78,6 +89,12 @@ def say_invariance(found: dict[str, Any] | None) -> tuple[str, bool]:
             f"the same to the eye: {different} of {compared} pictures differed with their company, "
             f"by at most {found.get('largest', 0.0):.2g} of 255 levels on average",
             True,
+        )
+    if not answers_the_same:
+        return (
+            f"not known: {different} of {compared} answers changed when the player was asked "
+            "again, which does not promise the same answer twice; a run holds the one that it got",
+            False,
         )
     return (
         f"not independent: {different} of {compared} answers changed with the company they were "

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import ModelError, StudyError, UnreachableError
-from ..models import Backend, Located, Settings, backend_names, fetch, get_backend
+from ..models import Backend, Located, Settings, backend_names, get_backend
 from ..network import Network, Turn
 from ..steps import Kind, Role
 from ..store import Run
@@ -64,7 +64,7 @@ class Casting:
             if seat.located.commit is not None:
                 say(f"fetching {seat.settings.path}")
             try:
-                located = fetch(seat.backend, seat.settings, seat.located)
+                located = seat.backend.fetch(seat.settings, seat.located)
             except ModelError as error:
                 raise StudyError(f"models.{seat.model}.path: {error}") from error
             seats[name] = replace(seat, located=located)
@@ -154,7 +154,7 @@ def _reading_whole(
 ) -> list[SeatSpec]:
     """Seat each captioner of an arm for the generator that it writes for."""
     for seat in cast:
-        if seat.role is Role.GENERATOR and not getattr(seat.backend, "tells_reading", False):
+        if seat.role is Role.GENERATOR and not seat.backend.tells_reading:
             raise StudyError(
                 f'{where}: overlong: "{study.overlong}" needs generators that tell what they read '
                 f"of a text, and those of models.{seat.model}.backend do not; leave overlong out "

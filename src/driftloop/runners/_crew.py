@@ -168,8 +168,8 @@ class _Crew:
             if self.ending or self._stop():
                 for worker in self._workers:
                     # Again each time: one may have begun to play only now.
-                    if worker.batch and (stop := getattr(worker.player, "stop", None)):
-                        stop()
+                    if worker.batch:
+                        worker.player.stop()
             try:
                 return self._done.get(timeout=LISTENS)
             except Empty:
@@ -239,8 +239,7 @@ class _Crew:
 
 def _worker(session: Session, model: str, number: int, player: Player, overlap: Overlap) -> _Worker:
     seat = session.casting.seats[model]
-    found = getattr(player, "device", None)
-    device = None if found is None else str(found)
+    device = player.device
     lane: Hashable = (model, number)
     if overlap == "off":
         lane = None
@@ -255,8 +254,7 @@ def _worker(session: Session, model: str, number: int, player: Player, overlap: 
 
 
 def _is_here(player: Player) -> bool:
-    weights = getattr(player, "weights", None)
-    return weights is not None and weights.here
+    return player.weights is not None and player.weights.here
 
 
 def _says_no_memory(outcomes: object) -> bool:

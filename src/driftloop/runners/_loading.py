@@ -12,6 +12,7 @@ from ..models import (
     difference,
     free_memory,
     is_out_of_memory,
+    load_player,
     probe_batch_size,
     recall,
     remember,
@@ -28,13 +29,15 @@ Say = Callable[[str], None]
 def load_players(seat: SeatSpec, run: Run, turns: Turns, say: Say) -> list[Player]:
     """Load a model's replicas, all at the micro-batch of the study, the run or this machine.
 
+    Those that cannot be tested keep the one that they are loaded with.
+
     Raises:
         ModelError: It cannot be loaded, or not be played.
     """
-    loaded = [seat.backend.load(one, seat.located) for one in seat.settings.replicas()]
+    loaded = [load_player(seat.backend, one, seat.located) for one in seat.settings.replicas()]
     with _playable(seat):
         players = [turns.seat(player) for player in loaded]
-    if seat.settings.batch_size is not None:
+    if seat.settings.batch_size is not None or not players[0].can_be_tested:
         return players
     # An earlier choice, of this run or on this machine, is kept: the bits depend on it.
     size = run.batch_size(seat.name) or recall(seat.located.identity, seat.choices).get(
@@ -62,7 +65,8 @@ def introduce(
     """
     known = {row["fingerprint"]: row["details"] for row in run.players()}
     while "invariance" not in (details := known.get(players[0].fingerprint, {})):
-        say(f"testing {seat.name}: does an answer depend on the batch's company?")
+        if players[0].can_be_tested:
+            say(f"testing {seat.name}: does an answer depend on the batch's company?")
         try:
             with _playable(seat):
                 verdicts = [check_invariance(player) for player in players]
@@ -81,13 +85,15 @@ def introduce(
         players = [player.resized(size // 2) for player in players]
         say(f"{seat.name}: no memory for a micro-batch of {size}, trying {size // 2}")
         remember(seat.located.identity, seat.choices, batch_size=size // 2)
-    _compare(seat, players, exact=details["invariance"]["verdict"] == "bit-exact")
+    first = players[0]
+    exact = details["invariance"]["verdict"] == "bit-exact" and first.answers_the_same
+    _compare(seat, players, exact=exact)
     details.update(
+        answers_the_same=first.answers_the_same,
         settings=seat.settings.model_dump(mode="json"),
         identity=seat.located.identity,
-        limits=players[0].limits(),
+        limits=first.limits(),
     )
-    first = players[0]
     run.add_player(first.fingerprint, seat.name, first.role, first.batch_size, details)
     return list(players)
 
@@ -107,15 +113,17 @@ def _compare(seat: SeatSpec, players: Sequence[Player], *, exact: bool) -> None:
     first, *others = players
     if not others:
         return
-    inputs = first.samples(first.batch_size)
-    seeds = seeds_to_test(first, first.batch_size)
-    with _playable(seat):
-        answers = first.play(inputs, seeds)
-        largest = max(
-            difference(one, other)
-            for player in others
-            for one, other in zip(answers, player.play(inputs, seeds), strict=True)
-        )
+    largest = 0.0
+    if first.can_be_tested:
+        inputs = first.samples(first.batch_size)
+        seeds = seeds_to_test(first, first.batch_size)
+        with _playable(seat):
+            answers = first.play(inputs, seeds)
+            largest = max(
+                difference(one, other)
+                for player in others
+                for one, other in zip(answers, player.play(inputs, seeds), strict=True)
+            )
     alike = all(player.fingerprint == first.fingerprint for player in others)
     if not alike or (exact and largest > 0):
         raise ModelError(

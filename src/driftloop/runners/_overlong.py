@@ -29,7 +29,7 @@ def read_whole(casting: Casting, players: dict[str, list[Player]]) -> dict[str, 
 
 
 def _reader(name: str, players: dict[str, list[Player]]) -> TextReader:
-    reader: TextReader | None = getattr(players[name][0], "reader", None)
+    reader = players[name][0].reader
     if reader is None:
         raise ModelError(
             f"model '{name}': its pipeline does not tell what it reads of a text; leave overlong "

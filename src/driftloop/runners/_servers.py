@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ..errors import ServerError
-from ..models import Backend, Contact, Settings
+from ..models import Contact
 from ._casting import Casting, SeatSpec
 
 
@@ -23,23 +23,14 @@ class ServerRow:
     """Why it cannot be asked, and the fix; empty where it can."""
 
 
-def contact(backend: Backend, settings: Settings) -> Contact | None:
-    """Connect to a model's server; None where it has none."""
-    found = getattr(backend, "contact", None)
-    return None if found is None else found(settings)
-
-
 def ask_servers(casting: Casting) -> list[ServerRow]:
     """Connect to every server of a study at the same time, within 5 seconds in all."""
     distinct: dict[tuple[object, ...], SeatSpec] = {}
     for seat in casting.seats.values():
-        if hasattr(seat.backend, "contact"):
-            sent = seat.settings.model_dump(include={"base_url", "api_key_env"})
-            distinct[seat.model, *sent.values()] = seat
-    if not distinct:
-        return []
+        sent = seat.settings.model_dump(include={"base_url", "api_key_env"})
+        distinct[seat.model, *sent.values()] = seat
     with ThreadPoolExecutor(len(distinct)) as pool:
-        found = list(pool.map(lambda s: contact(s.backend, s.settings), distinct.values()))
+        found = list(pool.map(lambda s: s.backend.contact(s.settings), distinct.values()))
     rows: dict[Contact, list[str]] = {}
     for seat, one in zip(distinct.values(), found, strict=True):
         if one is not None:

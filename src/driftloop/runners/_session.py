@@ -92,8 +92,7 @@ class Session:
             if tally.calls:
                 seat = self.casting.seats[name]
                 player = self.players[name]
-                learnt: dict[str, Any] = getattr(player, "facts", dict)()
-                facts = {**tally.facts(), **learnt, "device": device_name(player.limits())}
+                facts = {**tally.facts(), **player.facts(), "device": device_name(player.limits())}
                 remember(seat.located.identity, seat.choices, **facts)
 
     def ask(self, *models: str) -> Batch | None:

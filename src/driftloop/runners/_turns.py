@@ -37,12 +37,11 @@ class Turns:
             The player, which sees to it that they are there whenever it plays; as it is where it
             has none that can be moved.
         """
-        weights: Weights | None = getattr(player, "weights", None)
-        if weights is None:
+        if player.weights is None:
             return player
         known = self._weights[_device(player)]
-        if weights not in known:
-            known.append(weights)
+        if player.weights not in known:
+            known.append(player.weights)
         self.enter(player)
         return InTurn(player, self)
 
@@ -71,8 +70,9 @@ class Turns:
 
     def enter(self, player: Player) -> None:
         """Bring a player's weights onto its device, the others' out of it where turns are taken."""
-        computes: Any = player
-        weights: Weights = computes.weights
+        weights = player.weights
+        if weights is None:
+            return
         if self.taken(_device(player)):
             self._make_room(player)
         try:
@@ -93,8 +93,8 @@ class Turns:
             free_memory()
 
     def _others(self, player: Player) -> list[Weights]:
-        mine = getattr(player, "weights", None)
-        return [w for w in self._weights[_device(player)] if w is not mine and w.here]
+        here = self._weights[_device(player)]
+        return [w for w in here if w is not player.weights and w.here]
 
 
 class InTurn(Around):
@@ -104,16 +104,9 @@ class InTurn(Around):
         super().__init__(player)
         self.turns = turns
 
-    def resized(self, batch_size: int) -> InTurn:
-        """The same player with another micro-batch."""
-        return InTurn(self.player.resized(batch_size), self.turns)
-
-    @property
-    def within(self) -> Any:
-        """As that of the player inside; missing where that one cannot be told."""
-        inner: Any = self.player
-        told = inner.within
-        return lambda words: InTurn(told(words), self.turns)
+    def around(self, player: Player) -> InTurn:
+        """Another player that waits for the same turns."""
+        return InTurn(player, self.turns)
 
     def play(self, inputs: Sequence[Any], seeds: Sequence[int]) -> list[Output | Failure]:
         """Play, after others have made room where turns are taken."""
@@ -122,4 +115,4 @@ class InTurn(Around):
 
 
 def _device(player: Player) -> str:
-    return str(getattr(player, "device", None))
+    return str(player.device)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 from PIL import Image
 
 from driftloop.errors import ModelError
-from driftloop.models import Located, OnDevices
+from driftloop.models import Backend, Located, OnDevices, Player
 from driftloop.seeds import digest
 from driftloop.steps import Failure, Output, Reading, Role
 
@@ -41,6 +41,8 @@ class ToySettings(OnDevices):
     """Words that a generator reads of a text."""
     says: str = ""
     """What a captioner adds to its caption."""
+    testable: bool = True
+    """Whether tests may play it."""
 
 
 class ToyReader:
@@ -83,7 +85,7 @@ class ToyWeights:
         self.held.remove(self)
 
 
-class ToyPlayer:
+class ToyPlayer(Player):
     def __init__(
         self, settings: ToySettings, batch_size: int, weights: ToyWeights | None = None
     ) -> None:
@@ -91,6 +93,7 @@ class ToyPlayer:
         self.batch_size = batch_size
         self.role = Role(settings.role)
         self.reader = ToyReader(settings.window) if settings.window else None
+        self.can_be_tested = settings.testable
         self.budget: int | None = None
         self.device = None if settings.place == "auto" else settings.place
         self.weights = weights
@@ -99,7 +102,7 @@ class ToyPlayer:
 
     @property
     def fingerprint(self) -> str:
-        undeciding = {"batch_size", "delay", "device", "fails_on", "memory", "room"}
+        undeciding = {"batch_size", "delay", "device", "fails_on", "memory", "room", "testable"}
         choices = self.settings.model_dump(exclude=undeciding)
         return digest("toy", *sorted(choices.items()), self.batch_size).hex()
 
@@ -147,15 +150,12 @@ class ToyPlayer:
         return [Image.new("RGB", (8, 8), (number, 0, 0)) for number in range(count)]
 
 
-class ToyBackend:
+class ToyBackend(Backend):
     settings = ToySettings
     tells_reading = True
 
     def role(self, settings: ToySettings) -> Role:
         return Role(settings.role)
-
-    def recognises(self, folder: str) -> bool:
-        return False
 
     def locate(self, settings: ToySettings) -> Located:
         if settings.path != "toy":
