@@ -17,6 +17,7 @@ package can add one; its library is imported when a model is loaded, not before.
 * :class:`Weights` of a player can wait in main memory until it plays.
 * :class:`OnDevices` are settings with a device, or several; :func:`make_stream`, :func:`on_stream`
   let threads use one at the same time.
+* :func:`load_texts`, :func:`locate_texts` are for players that draw on a collection of texts.
 * :func:`recall`, :func:`remember` keep what this machine has learnt about a model.
 """
 
@@ -29,6 +30,7 @@ from ._probe import SIZES, free_memory, is_out_of_memory, probe_batch_size, time
 from ._protocols import Contact, Located, Settings, TextReader, Weights
 from ._registry import backend_names, get_backend, guess_backend, load_player
 from ._selftest import Invariance, check_invariance, difference, seeds_to_test
+from ._texts import load_texts, locate_texts
 
 __all__ = [
     "SIZES",
@@ -53,6 +55,8 @@ __all__ = [
     "guess_backend",
     "is_out_of_memory",
     "load_player",
+    "load_texts",
+    "locate_texts",
     "make_stream",
     "on_stream",
     "probe_batch_size",

@@ -21,6 +21,10 @@ class Backend(ABC):
     tells_reading: bool = False
     """Whether its generators tell what they take of a text, each by its ``reader``."""
 
+    is_rule: bool = False
+    """Whether its players are rules, which are told apart by their names in a study: a round may
+    have several, where two models of one role are two rounds."""
+
     @abstractmethod
     def role(self, settings: Any) -> Role:
         """The role that a model with these settings plays; imports nothing heavy."""

@@ -28,6 +28,7 @@ class Around(Player):
     def __init__(self, player: Player) -> None:
         self.player = player
         self.role = player.role
+        self.needs = player.needs
         self.batch_size = player.batch_size
         self.device = player.device
         self.weights = player.weights

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from ..errors import ModelError
-from ..steps import Failure, Output, Role
+from ..steps import ONE_INPUT, Failure, Needs, Output, Role
 from . import _samples
 from ._protocols import TextReader, Weights
 
@@ -29,6 +29,9 @@ class Player(ABC):
     """What it does in the loop."""
     batch_size: int
     """Inputs a micro-batch."""
+    needs: Needs = ONE_INPUT
+    """What its calls take besides the output of the turn before. Each input is then a tuple, in the
+    order of :class:`~driftloop.steps.Needs`, with a list in the place of states."""
     device: str | None = None
     """The name of what it computes on. Players on one device take turns; one without a device
     shares it with nobody."""

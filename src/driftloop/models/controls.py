@@ -23,7 +23,6 @@ A measure that finds structure in one of these that it has not is wrong. A study
 from __future__ import annotations
 
 import csv
-import hashlib
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,14 +30,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from ..errors import DriftloopError, ModelError
-from ..prompts import load_prompts, shipped
+from ..errors import ModelError
 from ..seeds import digest
 from ..steps import Failure, Output, Reading, Role
 from ._backend import Backend
 from ._files import user_path
 from ._player import Player
 from ._protocols import Located, Settings
+from ._texts import load_texts, locate_texts
 from ._writing import read_text, write_text
 
 Kind = Literal["write", "identity", "fixed", "random", "shuffled"]
@@ -166,17 +165,7 @@ class ControlBackend(Backend):
         """Find the captions; a control without any is just its kind."""
         if not settings.path:
             return Located(None, "control", 0)
-        file = user_path(settings.path)
-        if file.is_file():
-            with file.open("rb") as stream:
-                name = hashlib.file_digest(stream, "sha256").hexdigest()
-            return Located(None, f"captions:{name[:32]}", 0)
-        if settings.path in shipped():
-            return Located(None, f"prompts:{settings.path}", 0)
-        raise ModelError(
-            f"no captions at '{settings.path}': it is neither a file nor a prompt set that ships "
-            f"({', '.join(shipped())})"
-        )
+        return Located(None, locate_texts(settings.path), 0)
 
     def load(self, settings: ControlSettings, located: Located) -> ControlPlayer:
         """Read the captions.
@@ -185,7 +174,7 @@ class ControlBackend(Backend):
             ModelError: The file is not what the control needs.
         """
         if settings.kind == "random":
-            source = _Source({0: _corpus(settings.path)}, None)
+            source = _Source({0: load_texts(settings.path)}, None)
         elif settings.kind == "shuffled":
             source = _recorded(user_path(settings.path))
         else:
@@ -195,16 +184,6 @@ class ControlBackend(Backend):
 
 def _role(kind: Kind) -> Role:
     return Role.GENERATOR if kind == "write" else Role.CAPTIONER
-
-
-def _corpus(path: str) -> list[str]:
-    try:
-        texts = [prompt.text for prompt in load_prompts(path, Path()) if prompt.text]
-    except DriftloopError as error:
-        raise ModelError(f"captions: {error}") from error
-    if not texts:
-        raise ModelError(f"{path}: no captions in it; write one a line")
-    return texts
 
 
 def _recorded(file: Path) -> _Source:

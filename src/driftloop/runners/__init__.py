@@ -11,7 +11,7 @@
 * :func:`study_schema` is the JSON Schema of a study with the installed backends' settings.
 """
 
-from ._casting import Casting, SeatSpec, cast_study, study_schema
+from ._casting import Casting, cast_study, study_schema
 from ._check import ModelCheck, check_model
 from ._check_encoder import EncoderCheck, check_encoders
 from ._crew import Overlap, drive
@@ -19,6 +19,7 @@ from ._local import default_folder, run
 from ._opening import open_session
 from ._plan import Plan, PlanRow, make_plan
 from ._prompts import PromptSearch, search_prompts
+from ._seats import SeatSpec
 from ._session import Session
 
 __all__ = [

@@ -9,34 +9,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import ModelError, StudyError, UnreachableError
-from ..models import Backend, Located, Settings, backend_names, get_backend
-from ..network import Network, Turn
-from ..steps import Kind, Role
+from ..models import Located, backend_names, get_backend
+from ..network import Network
+from ..steps import Role
 from ..store import Run
-from ..study import PlayedArm, Study, explain
+from ..study import Study, explain
+from ._networks import check_kinds, seat_network
+from ._seats import SeatSpec
 
-_A: dict[Kind, str] = {"text": "a text", "image": "a picture"}
 UNREACHABLE = "unreachable:"
 """What the identity of a model begins with that was taken on trust."""
-
-
-@dataclass(frozen=True)
-class SeatSpec:
-    """A player to be: a model with the settings that it has in some arms."""
-
-    name: str
-    model: str
-    backend: Backend
-    settings: Settings
-    role: Role
-    located: Located
-    reader: str | None = None
-    """The seat of the generator that a captioner's captions have to fit, if any."""
-
-    @property
-    def choices(self) -> dict[str, Any]:
-        """The settings that decide how long a call takes, and so its micro-batch."""
-        return self.settings.pace
 
 
 @dataclass(frozen=True)
@@ -107,11 +89,11 @@ def cast_study(study: Study, where: str = "study", *, unreachable: bool = False)
         played.update(arm.models)
         # Whoever plays last plays before the first of the network.
         following = [*cast[1:], cast[len(arm.opening)]]
-        _check_kinds(study, arm, cast, following, where)
+        check_kinds(study, arm, cast, following, where)
         if study.overlong != "cut":
             cast = _reading_whole(study, cast, following, where)
         seats.update({seat.name: seat for seat in cast})
-        networks[arm.name] = arm.seated([Turn(seat.name, seat.role) for seat in cast])
+        networks[arm.name] = seat_network(study, arm, cast, where)
     for name in alone.keys() - played:
         raise alone[name]
     return Casting(study, seats, networks)
@@ -162,39 +144,17 @@ def _reading_whole(
             )
     if study.overlong == "error":
         return cast
-    return [
-        replace(seat, name=f"{seat.name} → {after.name}", reader=after.name)
-        if seat.role.writes == "text"
-        else seat
-        for seat, after in zip(cast, following, strict=True)
-    ]
-
-
-def _check_kinds(
-    study: Study, arm: PlayedArm, cast: list[SeatSpec], following: list[SeatSpec], where: str
-) -> None:
-    """Refuse an arm where somebody would be given a picture and takes a text, or the reverse."""
-    key = f"{where}: arms: '{arm.name}'"
-    first, names = cast[0], [f"{seat.model} ({seat.role})" for seat in cast]
-    before = len(arm.opening)
-    for seat, after in zip(cast, following, strict=True):
-        if seat.role.writes != after.role.reads:
-            opened = f"opening: {' → '.join(names[:before])}; " if before else ""
-            raise StudyError(
-                f"{key}: network: each model must give what the next one takes, also the last one "
-                f"to the first of the network; {seat.model} gives {_A[seat.role.writes]} and "
-                f"{after.model} takes {_A[after.role.reads]}: {opened}network: "
-                f"{' → '.join(names[before:])}"
-            )
-    for prompt in study.prompts:
-        if getattr(prompt, first.role.reads) is None:
-            given: Kind = "text" if first.role.reads == "image" else "image"
-            fix = "a generator" if given == "text" else "a captioner"
-            raise StudyError(
-                f"{key}: {'opening' if before else 'network'}: it begins with the {first.role} "
-                f"{first.model}, which takes {_A[first.role.reads]}, but the prompt '{prompt.id}' "
-                f'is {_A[given]}; let {fix} open it: opening = ["..."]'
-            )
+    reading = []
+    for place, seat in enumerate(cast):
+        # Whoever rewrites a text does not read it as the generator after it does.
+        after = following[place]
+        for further in [*following[place + 1 :], *following]:
+            if after.role.reads == after.role.writes:
+                after = further
+        if seat.role.writes == "text" and after.role is Role.GENERATOR:
+            seat = replace(seat, name=f"{seat.name} → {after.name}", reader=after.name)
+        reading.append(seat)
+    return reading
 
 
 def steps_done(casting: Casting, run: Run) -> int:

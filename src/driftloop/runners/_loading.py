@@ -19,8 +19,8 @@ from ..models import (
     seeds_to_test,
 )
 from ..store import Run
-from ._casting import SeatSpec
 from ._playing import no_memory
+from ._seats import SeatSpec
 from ._turns import Turns
 
 Say = Callable[[str], None]

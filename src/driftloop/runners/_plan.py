@@ -11,8 +11,9 @@ from ..models import recall
 from ..steps import Role
 from ..store import is_run, open_run
 from ..study import Study, load_study
-from ._casting import UNREACHABLE, SeatSpec, cast_study, steps_done
+from ._casting import UNREACHABLE, cast_study, steps_done
 from ._published import Published, published_for
+from ._seats import SeatSpec
 from ._servers import ServerRow, ask_servers
 
 BYTES_A_PIXEL = 1.5

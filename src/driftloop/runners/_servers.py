@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ..errors import ServerError
 from ..models import Contact
-from ._casting import Casting, SeatSpec
+from ._casting import Casting
+from ._seats import SeatSpec
 
 
 @dataclass(frozen=True)

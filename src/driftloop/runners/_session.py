@@ -187,7 +187,7 @@ class Session:
             for arm, network in self.casting.networks.items()
         ]
         seats = {
-            name: Seat(name, player.fingerprint, player.batch_size)
+            name: Seat(name, player.fingerprint, player.batch_size, player.needs)
             for name, player in self.players.items()
         }
         played = (Played(*row) for row in self.run.played())

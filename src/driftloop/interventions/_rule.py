@@ -1,0 +1,182 @@
+"""What rules have in common."""
+
+from __future__ import annotations
+
+import random
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, NamedTuple, Self
+
+from pydantic import Field, model_validator
+
+from ..models import Backend, Located, Player, Settings
+from ..network import Rounds
+from ..seeds import digest
+from ..steps import Failure, Needs, Output, Role
+
+SAMPLES = (
+    "a red boat on a quiet lake", "two cats asleep under an old piano", "snow on a mountain road",
+    "a crowded market at noon", "a lamp beside an open window", "rain over a field of wheat",
+)  # fmt: skip
+
+
+class RuleSettings(Settings):
+    """Settings that every rule has."""
+
+    path: str = ""
+    """Where its data is, for rules that have some."""
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = 64
+    every: Annotated[int, Field(ge=1)] = 1
+    """It acts in every so-many-th round: with 5 in the rounds 5, 10, 15 and so on."""
+    start: Annotated[int, Field(ge=1)] | None = None
+    """The first round in which it acts, by default ``every``."""
+    until: Annotated[int, Field(ge=1)] | None = None
+    """The last round in which it may act."""
+
+    @model_validator(mode="after")
+    def _acts(self) -> Self:
+        first = self.rounds.first
+        if self.until is not None and self.until < first:
+            raise ValueError(f"it never acts: its first round is {first} and its last {self.until}")
+        return self
+
+    @property
+    def rounds(self) -> Rounds:
+        """The rounds in which it acts."""
+        return Rounds(self.every, self.start, self.until)
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """The settings that decide what it gives; when it acts, the network says."""
+        when = {"path", "batch_size", "every", "start", "until"}
+        return self.model_dump(mode="json", exclude=when)
+
+
+class Given(NamedTuple):
+    """What a rule is told of a step."""
+
+    text: str
+    """What it may rewrite: of several candidates the first."""
+    candidates: tuple[str, ...]
+    """All that it may choose from."""
+    start: str | None
+    """The prompt, where the rule needs it."""
+    past: tuple[str, ...]
+    """The trajectory's states at the end of each round before, where the rule needs them."""
+    peers: tuple[str, ...]
+    """Those of the arm's other trajectories at the end of the round before, where it needs them."""
+
+
+class Rule(Player):
+    """A rule: a text, or several, in; one text out, decided by what it is told and its seed alone.
+
+    One of your own has ``answer``, and sets ``version`` to another text whenever it answers
+    otherwise than before.
+
+    Args:
+        settings: What the study says of it.
+        identity: What names its data.
+    """
+
+    role = Role.WRITER
+    version: str = "1"
+
+    def __init__(self, settings: RuleSettings, identity: str = "") -> None:
+        self.settings = settings
+        self.batch_size = settings.batch_size
+        self.needs: Needs = settings.needs
+        self._identity = identity
+
+    @abstractmethod
+    def answer(self, given: Given, random: random.Random) -> str | Output | Failure:
+        """What goes on.
+
+        Args:
+            given: What the rule is told.
+            random: Random numbers of this step, from its seed.
+
+        Returns:
+            A text; an :class:`~driftloop.steps.Output` with a flag that says what was done; or a
+            failure with the reason, which stops the trajectory.
+        """
+
+    @property
+    def fingerprint(self) -> str:
+        """Class, version, data and the settings that decide what it gives."""
+        kind = type(self)
+        parts = f"{kind.__module__}.{kind.__qualname__}", self.version, self._identity
+        return digest("rule", *parts, *sorted(self.settings.choices.items())).hex()
+
+    def play(self, inputs: Sequence[Any], seeds: Sequence[int]) -> list[Output | Failure]:
+        """Answer each by itself; what raises fails by itself."""
+        return [self._one(item, seed) for item, seed in zip(inputs, seeds, strict=True)]
+
+    def resized(self, batch_size: int) -> Self:
+        """The same rule with another micro-batch, which decides nothing of what it gives."""
+        return type(self)(
+            self.settings.model_copy(update={"batch_size": batch_size}), self._identity
+        )
+
+    def samples(self, count: int) -> list[Any]:
+        """Texts, with what else it needs."""
+        texts = [f"{SAMPLES[n % len(SAMPLES)]}, number {n}" for n in range(count)]
+        if self.needs == Needs():
+            return texts
+        return [(*self._sample(text),) for text in texts]
+
+    def _sample(self, text: str) -> Iterator[Any]:
+        yield from (f"{text}, {part}" for part in SAMPLES[: self.needs.candidates])
+        if self.needs.start:
+            yield SAMPLES[0]
+        if self.needs.past:
+            yield [*SAMPLES[:2]]
+        if self.needs.peers:
+            yield from ([*SAMPLES[2:]], SAMPLES[2])
+
+    def _one(self, item: Any, seed: int) -> Output | Failure:
+        given = self._given(item)
+        if isinstance(given, Failure):
+            return given
+        found = self.answer(given, random.Random(seed))
+        return Output(found) if isinstance(found, str) else found
+
+    def _given(self, item: Any) -> Given | Failure:
+        parts = iter((item,) if isinstance(item, str) else item)
+        candidates = tuple(next(parts) for _ in range(self.needs.candidates))
+        start = next(parts) if self.needs.start else None
+        past = tuple(next(parts)) if self.needs.past else ()
+        peers = list(next(parts)) if self.needs.peers else []
+        if self.needs.peers and (own := next(parts)) in peers:
+            peers.remove(own)
+        told = Given(candidates[0], candidates, start, past, tuple(peers))
+        texts = [*candidates, *past, *peers] + ([start] if self.needs.start else [])
+        if not all(isinstance(text, str) for text in texts):
+            return Failure("the rule takes texts, and one of the states that it looks at is none")
+        return told
+
+
+class RuleBackend(Backend):
+    """Makes a rule known.
+
+    Args:
+        rule: Its class.
+        settings: The class of its settings.
+    """
+
+    is_rule = True
+
+    def __init__(self, rule: type[Rule], settings: type[RuleSettings]) -> None:
+        self.rule = rule
+        self.settings = settings
+
+    def role(self, settings: RuleSettings) -> Role:
+        """As the rule's class says."""
+        return self.rule.role
+
+    def locate(self, settings: RuleSettings) -> Located:
+        """Nothing has to be found, but for rules with data."""
+        return Located(None, f"rule {self.rule.__qualname__}", 0)
+
+    def load(self, settings: RuleSettings, located: Located) -> Rule:
+        """Make the rule."""
+        return self.rule(settings, located.identity)

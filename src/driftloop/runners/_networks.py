@@ -1,0 +1,109 @@
+"""The network of an arm: a turn for each seat, checked to fit the others and the prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..errors import StudyError
+from ..network import EVERY_ROUND, Network, Turn
+from ..steps import Kind
+from ..study import PlayedArm, Study
+from ._seats import SeatSpec
+
+_A: dict[Kind, str] = {"text": "a text", "image": "a picture"}
+
+
+def seat_network(study: Study, arm: PlayedArm, cast: Sequence[SeatSpec], where: str) -> Network:
+    """Give each seat of an arm its turn.
+
+    A rule has a slot of its own and the rounds that its settings say. Before a chooser the turn
+    before it is taken as often as the chooser has candidates.
+
+    Raises:
+        StudyError: A rule does not fit its place, or never acts.
+    """
+    before = len(arm.opening)
+    for seat in cast:
+        _check_rule(study, arm, seat, where)
+    opening, cycle = (
+        _turns(part, f"{where}: arms: '{arm.name}'") for part in (cast[:before], cast[before:])
+    )
+    try:
+        network = Network(cycle, opening=opening)
+    except ValueError:
+        rules = [turn.player for turn in cycle if turn.rounds != EVERY_ROUND]
+        raise StudyError(
+            f"{where}: arms: '{arm.name}': network: in some rounds nobody would play, since "
+            f"{', '.join(rules)} only acts in some; put a model beside it"
+        ) from None
+    looks = [seat.model for seat in cast if seat.settings.needs.past or seat.settings.needs.peers]
+    if looks and network.cycle[-1].role.writes == "image":
+        raise StudyError(
+            f"{where}: arms: '{arm.name}': network: {looks[0]} looks at the texts that rounds end "
+            f"with, and a round of this network ends with a picture; let a captioner come last"
+        )
+    return network
+
+
+def _turns(cast: Sequence[SeatSpec], key: str) -> tuple[Turn, ...]:
+    turns: list[Turn] = []
+    for seat in cast:
+        slot = seat.model if seat.backend.is_rule else ""
+        turn = Turn(seat.name, seat.role, slot, seat.settings.rounds)
+        if (count := seat.settings.needs.candidates) > 1:
+            asked = turns[-1] if turns else None
+            if asked is None or asked.slot != asked.role or asked.role.writes != "text":
+                raise StudyError(
+                    f"{key}: network: {seat.model} chooses among texts of the model before it, and "
+                    f"there is none; put it behind a captioner"
+                )
+            turns += [
+                replace(asked, slot=f"{asked.slot} {number}", rounds=turn.rounds, back=number)
+                for number in range(2, count + 1)
+            ]
+        turns.append(turn)
+    return (*turns,)
+
+
+def _check_rule(study: Study, arm: PlayedArm, seat: SeatSpec, where: str) -> None:
+    key = f"{where}: models.{seat.model}"
+    if (first := seat.settings.rounds.first) > study.rounds:
+        raise StudyError(
+            f"{key}: it first acts in round {first}, and the study has {study.rounds} rounds: "
+            f"lower 'every' or 'start', or raise 'rounds'"
+        )
+    if seat.settings.needs.start and (
+        other := next((prompt for prompt in study.prompts if prompt.text is None), None)
+    ):
+        raise StudyError(
+            f"{key}: it brings the prompt back as a text, and the prompt '{other.id}' is a "
+            f"picture; leave that out, or play arm '{arm.name}' in a study of texts"
+        )
+
+
+def check_kinds(
+    study: Study, arm: PlayedArm, cast: list[SeatSpec], following: list[SeatSpec], where: str
+) -> None:
+    """Refuse an arm where somebody would be given a picture and takes a text, or the reverse."""
+    key = f"{where}: arms: '{arm.name}'"
+    first, names = cast[0], [f"{seat.model} ({seat.role})" for seat in cast]
+    before = len(arm.opening)
+    for seat, after in zip(cast, following, strict=True):
+        if seat.role.writes != after.role.reads:
+            opened = f"opening: {' → '.join(names[:before])}; " if before else ""
+            raise StudyError(
+                f"{key}: network: each model must give what the next one takes, also the last one "
+                f"to the first of the network; {seat.model} gives {_A[seat.role.writes]} and "
+                f"{after.model} takes {_A[after.role.reads]}: {opened}network: "
+                f"{' → '.join(names[before:])}"
+            )
+    for prompt in study.prompts:
+        if getattr(prompt, first.role.reads) is None:
+            given: Kind = "text" if first.role.reads == "image" else "image"
+            fix = "a generator" if given == "text" else "a captioner"
+            raise StudyError(
+                f"{key}: {'opening' if before else 'network'}: it begins with the {first.role} "
+                f"{first.model}, which takes {_A[first.role.reads]}, but the prompt '{prompt.id}' "
+                f'is {_A[given]}; let {fix} open it: opening = ["..."]'
+            )
