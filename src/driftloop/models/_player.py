@@ -20,9 +20,9 @@ class Player(ABC):
     One thread at a time plays it, not always the same, while others play beside it.
 
     A player of your own sets ``role`` and ``batch_size``, in its class or on itself, and has
-    ``fingerprint``, ``play`` and ``resized``. All else has a default; what differs is set or
-    written in the same way. A dataclass writes ``= field()`` after what it has as a field and is
-    always given, since the default here would else be its own.
+    ``fingerprint``, ``play`` and ``resized``. All else has a default; set or write what differs.
+    A dataclass whose field has no default, where this class has one, says ``= field()``: else it
+    takes the one from here.
     """
 
     role: Role
