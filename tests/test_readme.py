@@ -35,7 +35,7 @@ def test_the_study_is_well_formed() -> None:
 def test_the_code_runs(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it stands, but for the study: toys instead of minutes of pictures."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("driftloop.runners._session.load_study", lambda _: toy_study())
+    monkeypatch.setattr("driftloop.runners._opening.load_study", lambda _: toy_study())
     code = blocks("python")[number]
     assert len([line for line in code.splitlines() if line]) <= 10
     exec(compile(code, "README.md", "exec"), {})
