@@ -10,6 +10,7 @@ Play and read:
 * :func:`write_report` measures a run and writes ``report.html``.
 * :func:`import_chains` reads chains that others made into a run folder; :func:`export_run` writes
   one as Parquet with its pictures, or as a film.
+* :func:`include` runs a file with players, rules or encoders of your own.
 * :func:`check` loads one model and tests it; :func:`examine` checks a run folder.
 * :func:`schema` is the JSON Schema of a study file, for editors.
 * :class:`Player` is what a model of your own inherits from.
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from .errors import ChainError, DriftloopError, ModelError, StoreError, StudyError
     from .models import Player
     from .report import write_report
-    from .runners import Session, open_session, run
+    from .runners import Session, include, open_session, run
     from .runners import check_model as check
     from .runners import make_plan as plan
     from .runners import study_schema as schema
@@ -56,6 +57,7 @@ _HOMES = {
     "examine": ("store", "examine"),
     "export_run": ("chains", "export_run"),
     "import_chains": ("chains", "import_chains"),
+    "include": ("runners", "include"),
     "load_study": ("study", "load_study"),
     "open": ("store", "open_run"),
     "open_session": ("runners", "open_session"),
@@ -80,6 +82,7 @@ __all__ = [
     "examine",
     "export_run",
     "import_chains",
+    "include",
     "load_study",
     "open",
     "open_session",

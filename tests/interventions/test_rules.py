@@ -214,7 +214,7 @@ MISTAKES = {
     ),
     "no such encoder": (
         {"models": {"rule": {"backend": "novelty", "encoder": "lexicl"}}},
-        r"models.rule.path: no encoder 'lexicl'. Did you mean 'lexical'",
+        r"models.rule: no encoder 'lexicl'. Did you mean 'lexical'",
     ),
     "pictures": (
         {"models": {"rule": {"backend": "novelty", "encoder": "pixels"}}}, "takes pictures only",

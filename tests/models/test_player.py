@@ -19,7 +19,7 @@ from driftloop.models import Fitted, Player, Refusing, _registry, as_player, get
 from driftloop.models._overlong import Around
 from driftloop.runners import check_model
 from driftloop.runners._turns import InTurn, Turns
-from driftloop.steps import Output, Role
+from driftloop.steps import Needs, Output, Role
 
 Wrap = Callable[[Player], Around]
 WRAPS: dict[str, Wrap] = {
@@ -51,6 +51,7 @@ class Bare(Player):
 class Full(Bare):
     """Something else than the default everywhere."""
 
+    needs = Needs(start=True)
     device = "gpu:7"
     weights = ToyWeights("full", "gpu:7", 1)
     reader = ToyReader(5)

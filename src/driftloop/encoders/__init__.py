@@ -17,16 +17,25 @@ on the hub: ``clip:openai/clip-vit-base-patch32``, ``dino:facebook/dinov2-base``
 has one encoder for texts and one for pictures, ``#text`` or ``#image`` behind the path takes one.
 
 Another package adds one by naming a function that makes it in the entry-point group
-``driftloop.encoders``. Libraries are imported when an encoder first encodes.
+``driftloop.encoders``; :func:`add_encoder` makes one known in this process alone. Libraries are
+imported when an encoder first encodes.
 """
 
 from ._embed import Vectors, embed
 from ._protocols import Encoder
-from ._registry import default_encoders, encoder_names, find_encoders, get_encoder, is_encoder
+from ._registry import (
+    add_encoder,
+    default_encoders,
+    encoder_names,
+    find_encoders,
+    get_encoder,
+    is_encoder,
+)
 
 __all__ = [
     "Encoder",
     "Vectors",
+    "add_encoder",
     "default_encoders",
     "embed",
     "encoder_names",

@@ -25,6 +25,10 @@ SHIPPED = {"lexical": "text", "minilm": "text", "pixels": "image"}
 WORDS: dict[Kind, str] = {"text": "texts", "image": "pictures"}
 
 
+_added: dict[str, Encoder] = {}
+"""Those of a user's own, by name."""
+
+
 @cache
 def _entries() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
@@ -32,7 +36,18 @@ def _entries() -> dict[str, EntryPoint]:
 
 def encoder_names() -> list[str]:
     """Names of the encoders that ship or are installed; others are named by their path."""
-    return sorted({*SHIPPED, *_entries()})
+    return sorted({*SHIPPED, *_entries(), *_added})
+
+
+def add_encoder(encoder: Encoder) -> None:
+    """Make an encoder known in this process, by its name.
+
+    Raises:
+        ModelError: Another one of that name ships or is installed.
+    """
+    if encoder.name in SHIPPED or encoder.name in _entries():
+        raise ModelError(f"there is an encoder '{encoder.name}' already; give yours another name")
+    _added[encoder.name] = encoder
 
 
 def get_encoder(name: str, kind: Kind | None = None) -> Encoder:
@@ -85,7 +100,7 @@ def is_encoder(name: str) -> bool:
     encoder if only ``auto`` would take it, as captioners have that shape too.
     """
     base, kind = split_kind(name)
-    if kind is not None or base in SHIPPED or base in _entries():
+    if kind is not None or base in encoder_names():
         return True
     if base.partition(":")[0] in FAMILIES:
         return True
@@ -95,8 +110,8 @@ def is_encoder(name: str) -> bool:
 
 def _offer(base: str) -> tuple[tuple[Kind, ...], Callable[[Kind], Encoder]]:
     """The kinds that a name has encoders for, and what makes one."""
-    if base in SHIPPED or base in _entries():
-        registered = _registered(base)
+    if base in encoder_names():
+        registered = _added[base] if base in _added else _registered(base)
         return (registered.kind,), lambda _: registered
     if names_a_path(base):
         checkpoint = find_checkpoint(base)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from ..models import Backend, Located, Player, Settings
 from ..network import Rounds
 from ..seeds import digest
-from ..steps import Failure, Needs, Output, Role
+from ..steps import ONE_INPUT, Failure, Needs, Output, Role
 
 SAMPLES = (
     "a red boat on a quiet lake", "two cats asleep under an old piano", "snow on a mountain road",
@@ -39,6 +39,11 @@ class RuleSettings(Settings):
         if self.until is not None and self.until < first:
             raise ValueError(f"it never acts: its first round is {first} and its last {self.until}")
         return self
+
+    @property
+    def needs(self) -> Needs:
+        """What the rule is told besides the text."""
+        return ONE_INPUT
 
     @property
     def rounds(self) -> Rounds:
@@ -71,7 +76,7 @@ class Rule(Player):
     """A rule: a text, or several, in; one text out, decided by what it is told and its seed alone.
 
     One of your own has ``answer``, and sets ``version`` to another text whenever it answers
-    otherwise than before.
+    otherwise than before. Where it has settings of its own, ``settings_type`` is their class.
 
     Args:
         settings: What the study says of it.
@@ -79,6 +84,8 @@ class Rule(Player):
     """
 
     role = Role.WRITER
+    settings_type: ClassVar[type[RuleSettings]] = RuleSettings
+    """The class of its settings."""
     version: str = "1"
 
     def __init__(self, settings: RuleSettings, identity: str = "") -> None:
@@ -120,7 +127,7 @@ class Rule(Player):
     def samples(self, count: int) -> list[Any]:
         """Texts, with what else it needs."""
         texts = [f"{SAMPLES[n % len(SAMPLES)]}, number {n}" for n in range(count)]
-        if self.needs == Needs():
+        if self.needs == ONE_INPUT:
             return texts
         return [(*self._sample(text),) for text in texts]
 
@@ -160,22 +167,29 @@ class RuleBackend(Backend):
 
     Args:
         rule: Its class.
-        settings: The class of its settings.
     """
 
     is_rule = True
 
-    def __init__(self, rule: type[Rule], settings: type[RuleSettings]) -> None:
+    def __init__(self, rule: type[Rule]) -> None:
         self.rule = rule
-        self.settings = settings
+        self.settings = rule.settings_type
 
     def role(self, settings: RuleSettings) -> Role:
         """As the rule's class says."""
         return self.rule.role
 
+    def needs(self, settings: RuleSettings) -> Needs:
+        """As its settings say."""
+        return settings.needs
+
+    def rounds(self, settings: RuleSettings) -> Rounds:
+        """As its settings say."""
+        return settings.rounds
+
     def locate(self, settings: RuleSettings) -> Located:
         """Nothing has to be found, but for rules with data."""
-        return Located(None, f"rule {self.rule.__qualname__}", 0)
+        return Located(None, f"rule {self.rule.__qualname__} {self.rule.version}", 0)
 
     def load(self, settings: RuleSettings, located: Located) -> Rule:
         """Make the rule."""

@@ -37,6 +37,7 @@ class AnchorSettings(RuleSettings):
 class Anchor(Rule):
     """Brings the prompt back."""
 
+    settings_type = AnchorSettings
     settings: AnchorSettings
 
     def answer(self, given: Given, random: random.Random) -> Output:
@@ -86,4 +87,4 @@ def _joined(first: str, then: str) -> str:
     return f"{first} {then}" if first[-1] in ".!?。！？" else f"{first}. {then}"
 
 
-backend = RuleBackend(Anchor, AnchorSettings)
+backend = RuleBackend(Anchor)

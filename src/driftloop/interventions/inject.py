@@ -31,6 +31,7 @@ class InjectSettings(RuleSettings):
 class Inject(Rule):
     """Brings a text in."""
 
+    settings_type = InjectSettings
     settings: InjectSettings
 
     def __init__(self, settings: InjectSettings, identity: str = "") -> None:
@@ -57,4 +58,4 @@ class InjectBackend(RuleBackend):
         return Located(None, locate_texts(settings.path, "texts"), 0)
 
 
-backend = InjectBackend(Inject, InjectSettings)
+backend = InjectBackend(Inject)

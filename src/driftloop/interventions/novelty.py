@@ -45,6 +45,7 @@ class Novelty(Rule):
     """Keeps the candidate whose nearest neighbour in the archive is farthest."""
 
     role = Role.CHOOSER
+    settings_type = NoveltySettings
     settings: NoveltySettings
 
     def __init__(self, settings: NoveltySettings, identity: str = "") -> None:
@@ -88,4 +89,4 @@ class NoveltyBackend(RuleBackend):
         return Located(None, f"novelty by {get_encoder(settings.encoder, 'text').identity}", 0)
 
 
-backend = NoveltyBackend(Novelty, NoveltySettings)
+backend = NoveltyBackend(Novelty)

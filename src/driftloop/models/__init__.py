@@ -7,7 +7,8 @@ package can add one; its library is imported when a model is loaded, not before.
 * :class:`Contact` is what is known of a model's server before it is asked anything.
 * :class:`Player` is a loaded model, or whatever else takes a turn: inputs and seeds in, one outcome
   each out; :func:`load_player` loads one, :func:`as_player` refuses what is none.
-* :func:`get_backend`, :func:`backend_names`, :func:`guess_backend` find backends.
+* :func:`get_backend`, :func:`backend_names`, :func:`guess_backend` find backends;
+  :func:`add_backend` makes one known in this process alone.
 * :func:`check_invariance` tells whether a player's outputs depend on the batch's company;
   :func:`difference` how far two of them are apart.
 * :func:`probe_batch_size`, :func:`time_batch` measure how it is best played;
@@ -28,7 +29,7 @@ from ._overlong import Around, Fitted, Refusing
 from ._player import Player, as_player
 from ._probe import SIZES, free_memory, is_out_of_memory, probe_batch_size, time_batch
 from ._protocols import Contact, Located, Settings, TextReader, Weights
-from ._registry import backend_names, get_backend, guess_backend, load_player
+from ._registry import add_backend, backend_names, get_backend, guess_backend, load_player
 from ._selftest import Invariance, check_invariance, difference, seeds_to_test
 from ._texts import load_texts, locate_texts
 
@@ -46,6 +47,7 @@ __all__ = [
     "Settings",
     "TextReader",
     "Weights",
+    "add_backend",
     "as_player",
     "backend_names",
     "check_invariance",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from ..steps import Role
+from ..network import EVERY_ROUND, Rounds
+from ..steps import ONE_INPUT, Needs, Role
 from ._player import Player
 from ._protocols import Contact, Located, Settings
 
@@ -28,6 +29,14 @@ class Backend(ABC):
     @abstractmethod
     def role(self, settings: Any) -> Role:
         """The role that a model with these settings plays; imports nothing heavy."""
+
+    def needs(self, settings: Any) -> Needs:
+        """What its player's calls take, see :attr:`Player.needs`."""
+        return ONE_INPUT
+
+    def rounds(self, settings: Any) -> Rounds:
+        """The rounds in which its player plays where it is in a network."""
+        return EVERY_ROUND
 
     @abstractmethod
     def locate(self, settings: Any) -> Located:

@@ -8,8 +8,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Protocol
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from ..given import no_truths
-from ..network import EVERY_ROUND, Rounds
-from ..steps import ONE_INPUT, Needs, Reading
+from ..steps import Reading
 
 
 class Settings(BaseModel):
@@ -34,16 +33,6 @@ class Settings(BaseModel):
     @classmethod
     def _numbers_are_numbers(cls, data: Any) -> Any:
         return no_truths(cls, data)
-
-    @property
-    def needs(self) -> Needs:
-        """What a call of the player takes besides the output of the turn before."""
-        return ONE_INPUT
-
-    @property
-    def rounds(self) -> Rounds:
-        """The rounds in which it plays where it is in a network."""
-        return EVERY_ROUND
 
     @property
     def pace(self) -> dict[str, Any]:

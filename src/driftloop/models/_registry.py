@@ -15,6 +15,10 @@ from ._protocols import Located
 GROUP = "driftloop.backends"
 
 
+_added: dict[str, Backend] = {}
+"""Those of a user's own file, by name."""
+
+
 @cache
 def _entries() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
@@ -22,7 +26,18 @@ def _entries() -> dict[str, EntryPoint]:
 
 def backend_names() -> list[str]:
     """Names of the installed backends."""
-    return sorted(_entries())
+    return sorted({*_entries(), *_added})
+
+
+def add_backend(name: str, backend: Backend) -> None:
+    """Make a backend known in this process.
+
+    Raises:
+        ModelError: Another one of that name is installed.
+    """
+    if name in _entries():
+        raise ModelError(f"a backend '{name}' is installed already; give yours another name")
+    _added[name] = backend
 
 
 def get_backend(name: str) -> Backend:
@@ -32,10 +47,12 @@ def get_backend(name: str) -> Backend:
         ModelError: There is none of that name, its package cannot be imported, or what that names
             is no backend.
     """
+    if name in _added:
+        return _added[name]
     entry = _entries().get(name)
     if entry is None:
         raise ModelError(
-            f"no backend '{name}'.{nearest(name, _entries())} "
+            f"no backend '{name}'.{nearest(name, backend_names())} "
             f"Installed backends: {', '.join(backend_names())}."
         )
     named = f"backend '{name}' ({entry.value})"

@@ -5,6 +5,7 @@
 * :func:`run` plays a study to its end on this machine, the way the command line does.
 * :func:`drive` plays a session with a thread a player; :data:`Overlap` says who may play together.
 * :func:`cast_study` checks a study against its backends, before anything is loaded.
+* :func:`include` runs a user's own file, whose players, rules and encoders can then be named.
 * :func:`make_plan` says what a study would take.
 * :func:`search_prompts` finds prompts that are far from each other.
 * :func:`check_model` loads one model and tests it, :func:`check_encoders` an encoder.
@@ -15,6 +16,7 @@ from ._casting import Casting, cast_study, study_schema
 from ._check import ModelCheck, check_model
 from ._check_encoder import EncoderCheck, check_encoders
 from ._crew import Overlap, drive
+from ._include import include
 from ._local import default_folder, run
 from ._opening import open_session
 from ._plan import Plan, PlanRow, make_plan
@@ -37,6 +39,7 @@ __all__ = [
     "check_model",
     "default_folder",
     "drive",
+    "include",
     "make_plan",
     "open_session",
     "run",

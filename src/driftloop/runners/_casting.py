@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
-from ..errors import ModelError, StudyError, UnreachableError
-from ..models import Located, backend_names, get_backend
+from ..errors import ModelError, StudyError, UnreachableError, nearest
+from ..models import Backend, Located, backend_names, get_backend
+from ..models.own import Handed
 from ..network import Network
 from ..steps import Role
 from ..store import Run
@@ -17,6 +18,8 @@ from ..study import Study, explain
 from ._networks import check_kinds, seat_network
 from ._seats import SeatSpec
 
+OWN = "own"
+"""The backend of a player that is handed over."""
 UNREACHABLE = "unreachable:"
 """What the identity of a model begins with that was taken on trust."""
 
@@ -53,12 +56,20 @@ class Casting:
         return replace(self, seats=seats)
 
 
-def cast_study(study: Study, where: str = "study", *, unreachable: bool = False) -> Casting:
+def cast_study(
+    study: Study,
+    where: str = "study",
+    *,
+    players: Mapping[str, object] | None = None,
+    unreachable: bool = False,
+) -> Casting:
     """Check a study's models, settings and networks against the installed backends.
 
     Args:
         study: The study.
         where: What to call it in errors, usually its file.
+        players: Players that are handed over, by the name of the model that each stands for; the
+            backend of such a model is ``own``.
         unreachable: Take models on trust that are not on this machine while the hub cannot be
             asked for them; nothing is known of their size.
 
@@ -68,12 +79,13 @@ def cast_study(study: Study, where: str = "study", *, unreachable: bool = False)
     seats: dict[str, SeatSpec] = {}
     networks: dict[str, Network] = {}
     located: dict[tuple[str, str], Located] = {}
+    handed = _handed(study, players or {}, where)
     # What an arm or a sweep sets may be what a model lacks: it has to be right where it plays. A
     # mistake of its own is told as its own, also where no arm uses it.
     alone: dict[str, StudyError] = {}
     for name in study.models:
         try:
-            _seat(study, name, {}, where, located, unreachable)
+            _seat(study, name, {}, where, located, handed, unreachable)
         except StudyError as error:
             alone[name] = error
     played: set[str] = set()
@@ -82,7 +94,7 @@ def cast_study(study: Study, where: str = "study", *, unreachable: bool = False)
         for model in arm.models:
             changes = arm.settings.get(model, {})
             try:
-                cast.append(_seat(study, model, changes, where, located, unreachable))
+                cast.append(_seat(study, model, changes, where, located, handed, unreachable))
             except StudyError as error:
                 own = any(f".{key}: " in str(error) for key in changes)
                 raise (error if own else alone.get(model, error)) from error
@@ -105,12 +117,13 @@ def _seat(
     changes: dict[str, Any],
     where: str,
     located: dict[tuple[str, str], Located],
+    handed: Mapping[str, Backend],
     unreachable: bool,
 ) -> SeatSpec:
     spec = study.models[model]
     key = f"{where}: models.{model}"
     try:
-        backend = get_backend(spec.backend)
+        backend = handed[model] if model in handed else get_backend(spec.backend)
     except ModelError as error:
         raise StudyError(f"{key}.backend: {error}") from error
     try:
@@ -118,17 +131,44 @@ def _seat(
     except ValidationError as error:
         prefix = ("arms", "settings", model) if changes else ("models", model)
         raise StudyError(explain(error, where, backend.settings, prefix)) from error
-    place = (spec.backend, settings.model_dump_json(exclude={"batch_size"}))
+    of = model if model in handed else spec.backend
+    place = (of, settings.model_dump_json(exclude={"batch_size"}))
     if place not in located:
         try:
             located[place] = backend.locate(settings)
         except ModelError as error:
             if not (unreachable and isinstance(error, UnreachableError)):
-                raise StudyError(f"{key}.path: {error}") from error
+                raise StudyError(f"{key}{'.path' * bool(settings.path)}: {error}") from error
             located[place] = Located(None, UNREACHABLE + settings.path, None)
     label = ", ".join(f"{name}={value}" for name, value in sorted(changes.items()))
     name = f"{model} [{label}]" if label else model
-    return SeatSpec(name, model, backend, settings, backend.role(settings), located[place])
+    try:
+        role = backend.role(settings)
+    except ModelError as error:
+        raise StudyError(f"{key}: {error}") from error
+    return SeatSpec(name, model, backend, settings, role, located[place])
+
+
+def _handed(study: Study, players: Mapping[str, object], where: str) -> dict[str, Backend]:
+    """Backends of players that are handed over."""
+    found: dict[str, Backend] = {}
+    for name, player in players.items():
+        key = f"{where}: models.{name}"
+        if name not in study.models:
+            raise StudyError(
+                f"{key}: a player is handed over for it, and the study has no such model."
+                f"{nearest(name, study.models)}"
+            )
+        if (backend := study.models[name].backend) != OWN:
+            raise StudyError(
+                f"{key}.backend is '{backend}', and a player is handed over for it: write "
+                f'backend = "{OWN}", so that the run does not say that another one played'
+            )
+        try:
+            found[name] = Handed(player)
+        except ModelError as error:
+            raise StudyError(f"{key}: {error}") from error
+    return found
 
 
 def _reading_whole(

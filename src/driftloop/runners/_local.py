@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
@@ -35,6 +35,7 @@ def run(
     study: Study | str | PathLike[str] = "quickstart",
     folder: str | PathLike[str] | None = None,
     *,
+    players: Mapping[str, object] | None = None,
     overlap: Overlap = "devices",
     progress: bool | None = None,
 ) -> Run:
@@ -47,6 +48,8 @@ def run(
     Args:
         study: A study, the path of its file, or the name of one that ships.
         folder: The run folder; by default ``runs/`` and the name of the study's file.
+        players: Players of your own, by the name of the model that each stands for in the study,
+            where its backend is ``own``.
         overlap: Who plays at the same time: models that have a device of their own (``devices``),
             also those that share one (``models``, each with a stream of its own on a GPU), or one
             after the other, each on disk before the next begins (``off``). ``turns`` is for a
@@ -70,6 +73,7 @@ def run(
         session = open_session(
             study,
             folder,
+            players=players,
             turns=overlap == "turns",
             say=lambda line: status.update(line) if status else None,
         )

@@ -37,7 +37,7 @@ def seat_network(study: Study, arm: PlayedArm, cast: Sequence[SeatSpec], where: 
             f"{where}: arms: '{arm.name}': network: in some rounds nobody would play, since "
             f"{', '.join(rules)} only acts in some; put a model beside it"
         ) from None
-    looks = [seat.model for seat in cast if seat.settings.needs.past or seat.settings.needs.peers]
+    looks = [seat.model for seat in cast if seat.needs.past or seat.needs.peers]
     if looks and network.cycle[-1].role.writes == "image":
         raise StudyError(
             f"{where}: arms: '{arm.name}': network: {looks[0]} looks at the texts that rounds end "
@@ -50,8 +50,8 @@ def _turns(cast: Sequence[SeatSpec], key: str) -> tuple[Turn, ...]:
     turns: list[Turn] = []
     for seat in cast:
         slot = seat.model if seat.backend.is_rule else ""
-        turn = Turn(seat.name, seat.role, slot, seat.settings.rounds)
-        if (count := seat.settings.needs.candidates) > 1:
+        turn = Turn(seat.name, seat.role, slot, seat.rounds)
+        if (count := seat.needs.candidates) > 1:
             asked = turns[-1] if turns else None
             if asked is None or asked.slot != asked.role or asked.role.writes != "text":
                 raise StudyError(
@@ -68,12 +68,12 @@ def _turns(cast: Sequence[SeatSpec], key: str) -> tuple[Turn, ...]:
 
 def _check_rule(study: Study, arm: PlayedArm, seat: SeatSpec, where: str) -> None:
     key = f"{where}: models.{seat.model}"
-    if (first := seat.settings.rounds.first) > study.rounds:
+    if (first := seat.rounds.first) > study.rounds:
         raise StudyError(
             f"{key}: it first acts in round {first}, and the study has {study.rounds} rounds: "
             f"lower 'every' or 'start', or raise 'rounds'"
         )
-    if seat.settings.needs.start and (
+    if seat.needs.start and (
         other := next((prompt for prompt in study.prompts if prompt.text is None), None)
     ):
         raise StudyError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
@@ -31,6 +32,7 @@ def open_session(
     study: Study | str | PathLike[str],
     folder: str | PathLike[str],
     *,
+    players: Mapping[str, object] | None = None,
     where: str | None = None,
     turns: bool = False,
     say: Say = lambda _: None,
@@ -42,6 +44,8 @@ def open_session(
     Args:
         study: A study, the path of its file, or the name of one that ships.
         folder: The run folder.
+        players: Players of your own, by the name of the model that each stands for in the study,
+            where its backend is ``own``.
         where: What to call the study in errors, by default its file.
         turns: Models that share a device take turns with its memory: the weights of one are on it,
             those of the others in main memory.
@@ -57,7 +61,7 @@ def open_session(
     """
     where = where or ("study" if isinstance(study, Study) else str(study))
     study = study if isinstance(study, Study) else load_study(Path(study))
-    casting = cast_study(study, where)
+    casting = cast_study(study, where, players=players)
     starts = _starts(study, where)
     at_work = Turns(everywhere=turns)
     with ExitStack() as stack:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..models import Backend, Located, Settings
-from ..steps import Role
+from ..network import Rounds
+from ..steps import Needs, Role
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,16 @@ class SeatSpec:
     located: Located
     reader: str | None = None
     """The seat of the generator that a captioner's captions have to fit, if any."""
+
+    @property
+    def needs(self) -> Needs:
+        """What its calls take besides the output of the turn before."""
+        return self.backend.needs(self.settings)
+
+    @property
+    def rounds(self) -> Rounds:
+        """The rounds in which it plays."""
+        return self.backend.rounds(self.settings)
 
     @property
     def choices(self) -> dict[str, Any]:
