@@ -131,7 +131,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "a class": (OWN, {"look": Parrot}, "Parrot is a class, and an instance of it is a player"),
     "no player": (OWN, {"look": "parrot"}, "models.look: .*str is no player"),
     "settings": (
-        {**OWN, "says": "hello"}, {"look": Parrot()}, "models.look.path: 'says' is a setting",
+        {**OWN, "says": "hello"}, {"look": Parrot()}, "models.look: 'says' is a setting",
     ),
 }  # fmt: skip
 
