@@ -26,7 +26,8 @@ FLOORS = [
     {"study", "models", "interventions", "store"},
     {"scheduler", "encoders", "chains"},
     {"runners", "report", "explorer"},
-    {"printing"},
+    {"printing", "streams", "unexpected"},
+    {"ending"},
     {"cli"},
     {"__main__"},
 ]

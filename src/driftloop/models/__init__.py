@@ -16,10 +16,12 @@ package can add one; its library is imported when a model is loaded, not before.
 * :class:`Weights` of a player can wait in main memory until it plays.
 * :class:`OnDevices` are settings with a device, or several; :func:`make_stream`, :func:`on_stream`
   let threads use one at the same time.
+* :func:`variables_allowed` are the environment's variables that the user says hold keys.
 * :func:`recall`, :func:`remember` keep what this machine has learnt about a model.
 """
 
 from ._devices import OnDevices, make_stream, on_stream
+from ._keys import variables_allowed
 from ._memory import recall, remember
 from ._overlong import Around, Fitted, Refusing
 from ._probe import SIZES, free_memory, is_out_of_memory, probe_batch_size, time_batch
@@ -56,4 +58,5 @@ __all__ = [
     "remember",
     "seeds_to_test",
     "time_batch",
+    "variables_allowed",
 ]
