@@ -9,6 +9,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NamedTuple
 
 from PIL import Image
@@ -20,11 +21,11 @@ from ..pictures import Picture, PictureError, read_picture
 from ..prompts import Prompt
 from ..scheduler import Course, Played, Scheduler, Seat
 from ..steps import Batch, Content, Failure, Output, Step, Trajectory, image_digest
-from ..store import Run, create_run, sole_player
+from ..store import Run, sole_run
 from ..study import Study, load_study
 from ._casting import Casting, cast_study, steps_done
 from ._environment import describe_environment, device_name
-from ._loading import Say, introduce, load_players
+from ._loading import Met, Say, introduce, load_players
 from ._overlong import read_whole
 from ._playing import play_batch
 from ._servers import check_servers
@@ -79,8 +80,7 @@ class Session:
         self._first_asked = math.inf
         self._tallies: dict[str, _Tally] = {name: _Tally() for name in self.casting.seats}
         with ExitStack() as stack:
-            stack.enter_context(sole_player(folder))
-            self.run: Run = stack.enter_context(create_run(folder))
+            self.run: Run = stack.enter_context(sole_run(folder))
             _check_same_study(self.casting, starts, self.run, where)
             if steps_done(self.casting, self.run) < self.casting.steps:
                 check_servers(self.casting, where)
@@ -91,6 +91,13 @@ class Session:
                 say(f"loading {seat.name}")
                 loaded[seat.name] = load_players(seat, self.run, self.turns, say)
             loaded = read_whole(self.casting, loaded)
+            # Before anything is written: a model that is refused leaves the folder as it was.
+            known = {row["fingerprint"]: row["details"] for row in self.run.players()}
+            met: dict[str, Met] = {}
+            for seat in self.casting.seats.values():
+                one = introduce(seat, loaded.pop(seat.name), known, self.turns, say)
+                met[seat.name] = one
+                known[one.players[0].fingerprint] = one.details
             self.run.begin(
                 study=self.study.model_dump_json(exclude_unset=True),
                 digest=self.study.digest(),
@@ -104,9 +111,11 @@ class Session:
             for content, picture in starts.values():
                 if picture is not None:
                     self.run.put_image(picture.image, content.value)
+            for name, (players, details) in met.items():
+                first = players[0]
+                self.run.add_player(first.fingerprint, name, first.role, first.batch_size, details)
             self.replicas: dict[str, list[Player]] = {
-                seat.name: introduce(seat, loaded.pop(seat.name), self.run, self.turns, say)
-                for seat in self.casting.seats.values()
+                name: one.players for name, one in met.items()
             }
             self.players: dict[str, Player] = {
                 name: players[0] for name, players in self.replicas.items()
@@ -118,15 +127,19 @@ class Session:
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the session; everything told is on disk already."""
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         outcome = "finished" if self.scheduler.done else "stopped"
-        # A disk that is full has no room for this note; the error that said so must not be hidden.
-        with self._stack, suppress(StoreError):
-            self.run.end(outcome)
+        try:
+            # A full disk has no room for this note; the error that said so must not be hidden.
+            with suppress(StoreError):
+                self.run.end(outcome)
+        finally:
+            self._stack.__exit__(kind, error, trace)
         for name, tally in self._tallies.items():
             if tally.calls:
                 seat = self.casting.seats[name]
@@ -134,6 +147,10 @@ class Session:
                 learnt: dict[str, Any] = getattr(player, "facts", dict)()
                 facts = {**tally.facts(), **learnt, "device": device_name(player.limits())}
                 remember(seat.located.identity, seat.choices, **facts)
+
+    def close(self) -> None:
+        """End the session; everything told is on disk already."""
+        self.__exit__(None, None, None)
 
     def ask(self, *models: str) -> Batch | None:
         """The next micro-batch, or None when nothing is ready; see :meth:`Scheduler.ask`."""
