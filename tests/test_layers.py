@@ -16,6 +16,7 @@ FLOORS = [
         "seeds",
         "steps",
         "files",
+        "cells",
         "given",
         "scripts",
         "drawing",

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from .ending import concerns, exit_code, exits
 from .errors import Exits, ModelError, StudyError
+from .files import exported
 from .printing import (
     err,
     out,
@@ -109,7 +110,6 @@ def run(
         failures = print_outcome(played)
         if report:
             _write_report(played, None, quiet)
-    # Everything that could be played was; a script still wants to know that not all could.
     raise typer.Exit(Exits.IN_PART if failures else Exits.DONE)
 
 
@@ -196,7 +196,8 @@ def prompts(
         out.print(found.as_toml(), soft_wrap=True)
         return
     try:
-        file.write_text(found.as_toml(), "utf-8")
+        with exported(file) as stream:
+            stream.write(found.as_toml().encode())
     except OSError as error:
         raise StudyError(f"{file}: cannot be written: {error}") from error
     print_search(found, file)
@@ -340,13 +341,12 @@ def export(
     if steps:
         with open_run(folder) as opened:
             chosen = select(opened, trajectories or ())
-            file = export_steps(opened, target, trajectories=chosen)
-            out.print(f"written: {file}", soft_wrap=True)
-        return
-    files = export_run(
-        folder, target, trajectories=trajectories or (), rate=rate,
-        progress=False if quiet else None,
-    )  # fmt: skip
+            files = [export_steps(opened, target, trajectories=chosen)]
+    else:
+        files = export_run(
+            folder, target, trajectories=trajectories or (), rate=rate,
+            progress=False if quiet else None,
+        )  # fmt: skip
     for file in files:
         out.print(f"written: {file}", soft_wrap=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections import Counter
@@ -12,7 +11,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..cells import write_csv
 from ..errors import ChainError
+from ..files import exported
 from ..pictures import NOTES
 from ..prompts import name_prompt
 from ..seeds import digest
@@ -313,10 +314,6 @@ def _write_rejected(path: Path, rejected: Sequence[Reject]) -> None:
     if not rejected:
         path.unlink(missing_ok=True)
         return
-    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-        table = csv.writer(stream)
-        table.writerow(["file", "line", "what", "reason", "content"])
-        for place, what, reason, content in rejected:
-            # A spreadsheet runs what begins like this.
-            safe = f"'{content}" if content[:1] in ("=", "+", "-", "@") else content
-            table.writerow([place.file, place.line, what, reason, safe])
+    rows = ((place.file, place.line, what, reason, text) for place, what, reason, text in rejected)
+    with exported(path) as stream:
+        write_csv(stream, ["file", "line", "what", "reason", "content"], rows)

@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..errors import DriftloopError, StoreError
+from ..files import not_left_empty
 from ..given import checked
 from ._readonly import BESIDE
 from ._run import Run
@@ -78,20 +79,12 @@ def sole_run(folder: str | os.PathLike[str]) -> Iterator[Run]:
             something else.
     """
     path = _named(folder)
-    made = [parent for parent in (path, *path.parents) if not parent.exists()]
     locked = (path / LOCK).exists()
-    try:
-        with sole_player(path):
-            # Only now: until it was locked another process may have made a run of it.
-            held = {file.name for file in path.iterdir()} - (set() if locked else {LOCK})
-            with _taken_away_if_refused(path, held) as run:
-                yield run
-    except BaseException:
-        for parent in made:
-            with suppress(OSError):
-                # Of a run that is kept it is not empty.
-                parent.rmdir()
-        raise
+    with not_left_empty(path), sole_player(path):
+        # Only now: until it was locked another process may have made a run of it.
+        held = {file.name for file in path.iterdir()} - (set() if locked else {LOCK})
+        with _taken_away_if_refused(path, held) as run:
+            yield run
 
 
 @contextmanager
