@@ -40,11 +40,12 @@ def write_csv(
         names: The columns.
         rows: Their cells; a number of ours is no text of others, be it negative.
     """
-    with io.TextIOWrapper(stream, "utf-8", errors="backslashreplace", newline="") as text:
+    text = io.TextIOWrapper(stream, "utf-8", errors="backslashreplace", newline="")
+    try:
         table = csv.writer(text)
         table.writerow(names)
         for row in rows:
             table.writerow([escaped(cell) if isinstance(cell, str) else cell for cell in row])
+    finally:
         # The stream is its opener's to close.
-        text.flush()
         text.detach()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +130,7 @@ def test_wherever_it_ends_it_goes_on(
             patch.setattr(Path, "replace", third)
         else:
             patch.setattr(_shards, "_save", save)
-        with pytest.raises(StoreError, match="goes on"):
+        with pytest.raises(StoreError, match="full$" if when == "first" else "goes on"):
             export_run(played, tmp_path / "out", shard_bytes=1)
     assert (tmp_path / "out").exists() == (when != "first")
     files = export_run(played, tmp_path / "out", shard_bytes=1)
@@ -235,16 +234,3 @@ def test_a_full_disk_leaves_no_half_file(name: str, played: Path, tmp_path: Path
     assert done.stderr.startswith("error ")
     assert "File too large" in done.stderr
     assert not target.parent.exists()
-
-
-def test_a_folder_that_others_are_reading_stays_whole_meanwhile(
-    played: Path, tmp_path: Path
-) -> None:
-    """A file is replaced in one go: who reads sees the old one or the new one."""
-    file = export_run(played, tmp_path / "t.parquet")[0]
-    with file.open("rb") as stream:
-        before = stream.read()
-        stream.seek(0)
-        time.sleep(0.01)
-        export_run(played, file)
-        assert stream.read() == before

@@ -194,4 +194,4 @@ def _write_mp4(frames: Iterator[Image.Image], file: IO[bytes], rate: float) -> N
             for packet in stream.encode():
                 container.mux(packet)
     except av.FFmpegError as error:
-        raise StoreError(f"the film cannot be written: {error.strerror}") from error
+        raise OSError(error.errno, error.strerror) from error

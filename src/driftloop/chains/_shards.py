@@ -84,10 +84,9 @@ def write_shards(
             with _alone(target):
                 return _write(rows, target, folder, advance, shard_bytes)
     except OSError as error:
-        raise StoreError(
-            f"{target}: cannot be written: {error}; the shards that are complete are kept, and the "
-            f"same command goes on"
-        ) from error
+        kept = "; the shards that are complete are kept, and the same command goes on"
+        rest = kept if (target / MANIFEST).is_file() else ""
+        raise StoreError(f"{target}: cannot be written: {error}{rest}") from error
 
 
 def _write(
