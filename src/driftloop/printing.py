@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -17,9 +17,32 @@ if TYPE_CHECKING:
     from .runners import EncoderCheck, ModelCheck, Plan, PromptSearch
     from .store import Run
 
+
+class _Guard:
+    """What is printed, with the control characters of others as escapes."""
+
+    def __init__(self, shown: ConsoleRenderable) -> None:
+        self.shown = shown
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self.shown, options):
+            if segment.control:
+                yield segment
+            else:
+                lines = map(printable, segment.text.split("\n"))
+                yield segment._replace(text="\n".join(lines))
+
+
+class _Guarded(RenderHook):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Guard(shown) for shown in renderables]
+
+
 # Without markup: brackets in names and paths are the user's, not ours.
 out = Console(markup=False, highlight=False)
 err = Console(markup=False, highlight=False, stderr=True)
+for console in (out, err):
+    console.push_render_hook(_Guarded())
 
 
 def print_outcome(played: Run) -> int:
