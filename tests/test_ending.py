@@ -23,7 +23,7 @@ from test_study import BASE
 import driftloop
 from driftloop.cli import app, main
 from driftloop.ending import exits
-from driftloop.errors import Exits
+from driftloop.errors import Exits, StoreError
 from driftloop.store import open_run
 from driftloop.unexpected import write_traceback
 
@@ -177,6 +177,8 @@ MENDABLE = {
     "forbidden": (raising(OSError(errno.EACCES, "Denied", "p")), "p: denied; change its rights"),
     "files": (raising(OSError(errno.EMFILE, "Too many open files")), "ulimit -n"),
     "memory": (raising(MemoryError("9 GB")), r"memory does not do for this \(9 GB\)"),
+    "a GPU's memory": (raising(RuntimeError("CUDA out of memory. Tried 9 GiB")), "Tried 9 GiB"),
+    "no words": (raising(StoreError("")), "error StoreError"),
     "extra": (lambda: __import__("nowhere_at_all"), "the package nowhere_at_all is missing"),
     "half an extra": (
         lambda: exec("from numpy import nothing_such"), "the package numpy is missing, broken",
@@ -240,6 +242,14 @@ def test_an_error_is_told_even_where_it_cannot_be_printed(
     code, _ = ended(raising(TypeError("é")), "doctor", played)
     assert code == 70
     assert said[0].startswith(b"error unexpected: TypeError: \\xe9; what was played is kept;")
+
+
+def test_an_error_that_cannot_even_be_told_has_its_code(
+    played: Path, ended: Ended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("driftloop.ending.in_a_line", lambda _: raising(RuntimeError())())
+    code, (line,) = ended(raising(TypeError()), "doctor", played)
+    assert (code, line) == (70, "error unexpected: TypeError, and then RuntimeError")
 
 
 @pytest.fixture

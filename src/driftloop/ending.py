@@ -113,14 +113,18 @@ def _run(app: typer.Typer, unforeseen: Unforeseen) -> int:
     except KeyboardInterrupt as stop:
         return _stopped(stop)
     except BaseException as error:
-        return _told(error, unforeseen)
+        try:
+            return _told(error, unforeseen)
+        except Exception as worse:
+            _say(f"unexpected: {type(error).__name__}, and then {type(worse).__name__}")
+            return Exits.UNEXPECTED
     return Exits.DONE
 
 
 def _told(error: BaseException, unforeseen: Unforeseen) -> int:
     """Say what went wrong, and what to do; the code for it."""
     if isinstance(error, DriftloopError):
-        for line in str(error).splitlines():
+        for line in str(error).splitlines() or [type(error).__name__]:
             _say(line)
         return error.exit_code
     if hasattr(error, "format_message"):
@@ -131,9 +135,9 @@ def _told(error: BaseException, unforeseen: Unforeseen) -> int:
     if refused := _of_the_machine(error):
         _say(refused)
         return Exits.TO_MEND
-    if broken := _of_a_package(error):
+    if lacking := _of_memory(error) or _of_a_package(error):
         file = write_traceback(error, _run_folder())
-        _say(f"{broken}{f'; the traceback is in {file}' if file else ''}")
+        _say(f"{lacking}{f'; the traceback is in {file}' if file else ''}")
         return Exits.TO_MEND
     unforeseen.tell(error)
     return Exits.UNEXPECTED
@@ -141,12 +145,6 @@ def _told(error: BaseException, unforeseen: Unforeseen) -> int:
 
 def _of_the_machine(error: BaseException) -> str | None:
     """What the machine lacks or forbids, and the fix; None where it is something else."""
-    if isinstance(error, MemoryError):
-        words = in_a_line(error).removeprefix("MemoryError").removeprefix(": ")
-        return (
-            f"memory does not do for this{f' ({words})' if words else ''}: close other programs, "
-            f"or take a machine with more, and give the same command again"
-        )
     for one in _with_causes(error):
         if getattr(one, "sqlite_errorname", "") == "SQLITE_FULL":
             return f"a database cannot be written: the disk is full; {_FULL}"
@@ -156,6 +154,23 @@ def _of_the_machine(error: BaseException) -> str | None:
             words = one.strerror or str(one)
             return f"{named}{words[:1].lower()}{words[1:]}; {_FIXES[one.errno]}"
     return None
+
+
+def _of_memory(error: BaseException) -> str | None:
+    """That memory, of the machine or of a GPU, does not do; None where it is something else."""
+    lacks = isinstance(error, MemoryError)
+    # An error whose words cannot be had says nothing of memory.
+    with contextlib.suppress(Exception):
+        from .models import is_out_of_memory
+
+        lacks = lacks or is_out_of_memory(error)
+    words = in_a_line(error).partition(": ")[2]
+    return (
+        f"memory does not do for this{f' ({words})' if words else ''}: close other programs, or "
+        f"take a machine with more, and give the same command again"
+        if lacks
+        else None
+    )
 
 
 def _of_a_package(error: BaseException) -> str | None:
