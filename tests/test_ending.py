@@ -169,6 +169,14 @@ def told_by_another() -> object:
         raise RuntimeError("cannot save") from error
 
 
+def lazily() -> object:
+    """As transformers and diffusers tell of what they cannot import."""
+    try:
+        return import_module("nowhere_at_all.pipelines")
+    except ImportError as error:
+        raise RuntimeError("Failed to import (look up to see its traceback)") from error
+
+
 MENDABLE = {
     "full": (raising(OSError(*FULL.args, "/x/y")), "/x/y: no space left on device; make room"),
     "full, told by another": (told_by_another, "no space left on device; make room"),
@@ -180,6 +188,7 @@ MENDABLE = {
     "a GPU's memory": (raising(RuntimeError("CUDA out of memory. Tried 9 GiB")), "Tried 9 GiB"),
     "no words": (raising(StoreError("")), "error StoreError"),
     "extra": (lambda: __import__("nowhere_at_all"), "the package nowhere_at_all is missing"),
+    "an extra, told by another": (lazily, "the package nowhere_at_all is missing"),
     "half an extra": (
         lambda: exec("from numpy import nothing_such"), "the package numpy is missing, broken",
     ),

@@ -175,23 +175,32 @@ def _of_memory(error: BaseException) -> str | None:
 
 def _of_a_package(error: BaseException) -> str | None:
     """Which package of others cannot be imported; None where it is something else."""
-    name = error.name if isinstance(error, ImportError) else None
-    trace = error.__traceback__
-    ours = False
-    while name is None and trace is not None:
+    told: BaseException | None = error
+    while told is not None:
+        package = (_imported(told) or "driftloop").partition(".")[0]
+        if package not in _OURS:
+            return (
+                f"the package {package} is missing, broken or does not fit the others: "
+                f"{in_a_line(told)}; pip install --upgrade 'driftloop[all]'"
+            )
+        told = told.__cause__
+    return None
+
+
+def _imported(error: BaseException) -> str | None:
+    """The module in whose import an error came up, if it did in one."""
+    if isinstance(error, ImportError):
+        return error.name
+    ours, trace = False, error.__traceback__
+    while trace is not None:
         module = str(trace.tb_frame.f_globals.get("__name__", ""))
-        ours = ours or module.partition(".")[0] == "driftloop"
+        ours = ours or module.partition(".")[0] in _OURS
         # A module's own lines are run once: while it is imported.
-        imported = ours and trace.tb_frame.f_code.co_name == "<module>"
-        name = module if imported and module.partition(".")[0] not in _OURS else None
+        imported = trace.tb_frame.f_code.co_name == "<module>"
+        if ours and imported and module.partition(".")[0] not in _OURS:
+            return module
         trace = trace.tb_next
-    package = (name or "driftloop").partition(".")[0]
-    if package in _OURS:
-        return None
-    return (
-        f"the package {package} is missing, broken or does not fit the others: "
-        f"{in_a_line(error)}; pip install --upgrade 'driftloop[all]'"
-    )
+    return None
 
 
 def _with_causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -24,7 +24,9 @@ LONGEST_LINE = 300
 """Characters of an error that are told in a line."""
 LONGEST_FILE = 1_000_000
 """Characters of a traceback; of a longer one its beginning and its end are kept."""
-_NAMED_SECRET = re.compile(r"(?i)key|token|secret|passw|credential|auth|cookie|OPENAI_|GEMINI_")
+_NAMED_SECRET = re.compile(
+    r"(?i)key|token|secret|passw|credential|auth(?!or)|cookie|OPENAI_|GEMINI_"
+)
 _SHAPES = (
     (re.compile(r"(?i)\b(bearer|basic)(\s+)[^\s,;\"'\\)\]}]+"), r"\1\2***"),
     (re.compile(r"\b(?:sk|hf|gsk|xai|ghp|github_pat)[-_][\w-]{12,}|\bAIza[\w-]{20,}"), "***"),
@@ -81,7 +83,10 @@ def without_secrets(text: str) -> str:
     values = {
         value.strip()
         for name, value in os.environ.items()
-        if _NAMED_SECRET.search(name) and len(value.strip()) >= _LEAST_SECRET
+        # A variable may name the file that has the key; its path is in every other one of it.
+        if _NAMED_SECRET.search(name)
+        and len(value.strip()) >= _LEAST_SECRET
+        and not os.path.exists(value)
     }
     # The longest first: one may be a part of another.
     for value in sorted(values | _allowed_values(), key=len, reverse=True):
