@@ -22,8 +22,10 @@ from test_study import BASE
 
 import driftloop
 from driftloop.cli import app, main
+from driftloop.encoders.lexical import LexicalEncoder
 from driftloop.ending import exits
-from driftloop.errors import Exits, StoreError
+from driftloop.errors import Exits, ModelError, StoreError
+from driftloop.models._torch import import_torch
 from driftloop.store import open_run
 from driftloop.unexpected import write_traceback
 
@@ -347,3 +349,18 @@ def test_codes_of_usage_errors(ended: Ended) -> None:
         assert ended(raising(AssertionError()), *words)[0] == 2
     for words in (["--help"], ["run", "--help"], ["--version"]):
         assert ended(raising(AssertionError()), *words)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("package", "extra", "use"),
+    [
+        ("torch", "all", import_torch),
+        ("sklearn.feature_extraction.text", "report", lambda: LexicalEncoder().encode(["a"])),
+    ],
+)
+def test_an_extra_that_is_missing_or_broken_is_told_with_the_reason(
+    package: str, extra: str, use: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ModelError, match=rf"driftloop\[{extra}\]': import of {package} halted"):
+        use()

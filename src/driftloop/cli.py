@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from .ending import concerns, exit_code, exits
-from .errors import Exits, ModelError, StudyError
+from .errors import Exits, ModelError, StudyError, lacking
 from .files import exported
 from .printing import (
     err,
@@ -386,7 +386,7 @@ def _write_report(opened: Run, path: Path | None, quiet: bool, **chosen: Any) ->
     try:
         from .report import write_report
     except ImportError as error:
-        raise ModelError(f"the report needs pip install 'driftloop[report]': {error}") from error
+        raise ModelError(lacking("the report", "report", error)) from error
     written = write_report(opened, path, progress=False if quiet else None, **chosen)
     out.print(f"report: {written}", soft_wrap=True)
 

@@ -80,6 +80,20 @@ class ChainError(DriftloopError):
         super().__init__(printable(message))
 
 
+def lacking(what: str, extra: str, error: ImportError) -> str:
+    """What to say of something that a package is needed for which is missing, or broken.
+
+    Args:
+        what: What cannot be done, or imported, without it.
+        extra: The extra of Driftloop that brings it.
+        error: Why it cannot be imported.
+
+    >>> lacking("the report", "report", ImportError("No module named 'jinja2'"))
+    "the report needs pip install --upgrade 'driftloop[report]': No module named 'jinja2'"
+    """
+    return f"{what} needs pip install --upgrade 'driftloop[{extra}]': {error}"
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the closest choice, or the empty string.
 

@@ -11,7 +11,7 @@ from typing import IO, NamedTuple
 from PIL import Image, ImageDraw, ImageFont
 
 from ..drawing import EDGE, INK, LINE, PAPER, SOFT, fitted, write_text
-from ..errors import ChainError, ModelError, StoreError
+from ..errors import ChainError, ModelError, StoreError, lacking
 from ..files import exported
 from ..steps import Content, Trajectory
 from ..store import Run
@@ -176,9 +176,8 @@ def _write_mp4(frames: Iterator[Image.Image], file: IO[bytes], rate: float) -> N
     try:
         import av
     except ImportError as error:
-        raise ModelError(
-            f"an MP4 needs pip install 'driftloop[film]' ({error}); a .gif needs nothing more"
-        ) from error
+        told = lacking("an MP4 (a .gif needs nothing more)", "film", error)
+        raise ModelError(told) from error
     from fractions import Fraction
 
     first = next(frames)
