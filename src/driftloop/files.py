@@ -88,9 +88,9 @@ def take_leftovers(path: Path) -> None:
     Args:
         path: The file that was to be written.
     """
-    name = glob.escape(path.name[:LONGEST])
-    for leftover in path.parent.glob(f".{name}.*.part"):
-        if re.fullmatch(r"[0-9a-f]{12}", leftover.suffixes[-2][1:]):
+    name = path.name[:LONGEST]
+    for leftover in path.parent.glob(f".{glob.escape(name)}.*.part"):
+        if re.fullmatch(rf"\.{re.escape(name)}\.[0-9a-f]{{12}}\.part", leftover.name):
             with suppress(OSError):
                 handle = os.open(leftover, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
                 try:

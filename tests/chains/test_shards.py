@@ -214,8 +214,10 @@ def test_what_a_killed_export_left_is_taken_away_and_what_is_being_written_is_no
             assert len(list(tmp_path.glob(f".{name}.*.part"))) == 2
         process.kill()
         process.communicate()
+        other = tmp_path / f".{name}.x.0123456789ab.part"
+        other.write_text("of a file with a longer name")
         export_run(played, tmp_path / name)
-        assert list(tmp_path.glob(f".{name}.*.part")) == []
+        assert list(tmp_path.glob(f".{name}.*.part")) == [other]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of a process")
