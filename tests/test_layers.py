@@ -17,6 +17,7 @@ FLOORS = [
         "steps",
         "network",
         "files",
+        "cells",
         "given",
         "scripts",
         "drawing",
@@ -28,7 +29,8 @@ FLOORS = [
     {"scheduler", "encoders", "chains"},
     {"interventions"},
     {"runners", "report", "explorer"},
-    {"printing"},
+    {"printing", "streams", "unexpected"},
+    {"ending"},
     {"cli"},
     {"__main__"},
 ]

@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 from driftloop_toys.studies import toy_data
+from rich.table import Table
+from rich.text import Text
 
-from driftloop.store import open_run
+from driftloop.printing import err, out, print_outcome
+from driftloop.steps import Failure, Recorded, Role, Trajectory
+from driftloop.store import create_run, open_run
 
 HERE = [sys.executable, "-m", "driftloop"]
 
@@ -97,3 +101,30 @@ def test_a_pipe_that_is_full_and_does_not_wait_is_waited_for(
         said = pipe.read()
     assert process.wait(timeout=60) == 0
     assert "properties" in json.loads(said[filled:])
+
+
+def test_control_characters_of_others_never_reach_a_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bad = "a\x1b[31mred\x07\u202e\x9b2J"
+    table = Table("name", box=None)
+    table.add_row(bad)
+    for console in (out, err):
+        console.print(bad, soft_wrap=True)
+        console.print(Text.assemble(("failed", "red"), f" {bad}\nnext"), soft_wrap=True)
+        console.print(table)
+    said = "".join(capsys.readouterr())
+    assert not [letter for letter in said if not letter.isprintable() and letter != "\n"]
+    assert said.count(r"a\x1b[31mred") == 6
+    assert said.count("\nnext\n") == 2
+
+
+def test_what_a_run_of_a_stranger_says_is_escaped(tmp_path: Path) -> None:
+    failed = Recorded(1, Role.WRITER, "w\x1b[2J", "f", None, Failure("no\x1b]0;title\x07"))
+    with create_run(tmp_path / "run") as run:
+        run.begin(study="{}", digest="d", prompts=[], environment={})
+        run.record(Trajectory("a\x1b[31m", "p", 0), [failed])
+        with out.capture() as said, err.capture() as told:
+            print_outcome(run)
+    assert "\x1b" not in said.get() + told.get()
+    assert r"no\x1b]0;title" in told.get()

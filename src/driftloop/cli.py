@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.text import Text
 
+from .ending import concerns, exit_code, exits
+from .errors import Exits, ModelError, StudyError, lacking
+from .files import exported
 from .printing import (
     err,
-    exit_code,
     out,
     print_check,
     print_encoder,
@@ -45,7 +47,15 @@ StudyArgument = Annotated[
         "model-swap-postcard on bundled models; elevator-music, long, model-swap on large ones."
     ),
 ]
-RunArgument = Annotated[Path, typer.Argument(help="A run folder.")]
+
+
+def _concerned(folder: Path | None) -> Path | None:
+    if folder is not None:
+        concerns(folder)
+    return folder
+
+
+RunArgument = Annotated[Path, typer.Argument(help="A run folder.", callback=_concerned)]
 
 
 def _version(wanted: bool) -> None:
@@ -65,7 +75,7 @@ def _root(
     pass
 
 
-@app.command()
+@app.command(epilog=exits("some trajectories stopped by a failure, which the same command retries"))
 def run(
     study: StudyArgument = "quickstart",
     folder: Annotated[
@@ -82,31 +92,28 @@ def run(
     ] = "devices",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
-    """Play a study, then report. Run again to go on, to retry, or to extend.
-
-    Exit codes: 0 all played, 1 some trajectories stopped by a failure, 2 an error to mend,
-    130 stopped by Ctrl-C.
-    """
+    """Play a study, then report. Run again to go on, to retry, or to extend."""
     from . import runners
 
     folder = folder or runners.default_folder(study)
+    concerns(folder)
     try:
         progress = False if quiet else None
         played = runners.run(study, folder, overlap=overlap, progress=progress)
     except KeyboardInterrupt:
-        err.print(
-            f"stopped; what was played is in {folder}. To go on: the same command again.",
-        )
-        raise typer.Exit(130) from None
+        from .store import is_run
+
+        held = f"what was played is in {folder}" if is_run(folder) else "nothing was played yet"
+        err.print(f"stopped; {held}. To go on: the same command again.", soft_wrap=True)
+        raise
     with played:
         failures = print_outcome(played)
         if report:
             _write_report(played, None, quiet)
-    # Everything that could be played was; a script still wants to know that not all could.
-    raise typer.Exit(1 if failures else 0)
+    raise typer.Exit(Exits.IN_PART if failures else Exits.DONE)
 
 
-@app.command()
+@app.command(epilog=exits())
 def plan(
     study: StudyArgument = "quickstart",
     folder: Annotated[
@@ -130,7 +137,7 @@ def plan(
         print_plan(found)
 
 
-@app.command()
+@app.command(epilog=exits())
 def report(
     folder: RunArgument,
     path: Annotated[
@@ -163,7 +170,7 @@ def report(
         _write_report(opened, path, quiet, **{k: v for k, v in chosen.items() if v is not None})
 
 
-@app.command()
+@app.command(epilog=exits())
 def prompts(
     count: Annotated[int, typer.Option("--count", "-n", min=2, help="How many.")] = 100,
     words: Annotated[int, typer.Option(min=1, help="The most words of one.")] = 30,
@@ -179,7 +186,6 @@ def prompts(
     ] = None,
 ) -> None:
     """Search for prompts that are as different from each other as can be."""
-    from .errors import StudyError
     from .runners import search_prompts
 
     with err.status(f"searching for {count} prompts that are far from each other"):
@@ -190,13 +196,14 @@ def prompts(
         out.print(found.as_toml(), soft_wrap=True)
         return
     try:
-        file.write_text(found.as_toml(), "utf-8")
+        with exported(file) as stream:
+            stream.write(found.as_toml().encode())
     except OSError as error:
         raise StudyError(f"{file}: cannot be written: {error}") from error
     print_search(found, file)
 
 
-@app.command()
+@app.command(epilog=exits())
 def check(
     model: Annotated[str, typer.Argument(help="A folder, a hub name, or bundled:NAME.")],
     backend: Annotated[
@@ -234,7 +241,7 @@ def check(
         print_check(found)
 
 
-@app.command()
+@app.command(epilog=exits("something is damaged"))
 def doctor(
     folder: RunArgument,
     repair: Annotated[
@@ -255,13 +262,18 @@ def doctor(
     if not findings:
         with open_run(folder) as opened:
             out.print(f"sound: {len(opened):,} steps, {len(opened.failures())} open failures")
-    raise typer.Exit(1 if broken else 0)
+    raise typer.Exit(Exits.IN_PART if broken else Exits.DONE)
 
 
-@app.command(name="import")
+@app.command(
+    name="import",
+    epilog=exits("something was kept out (RUN/import-rejected.csv says what and why)"),
+)
 def import_(
     source: Annotated[Path, typer.Argument(help="A table, or a folder of chains.")],
-    folder: Annotated[Path, typer.Option("--out", "-o", help="The run folder to make.")],
+    folder: Annotated[
+        Path, typer.Option("--out", "-o", help="The run folder to make.", callback=_concerned)
+    ],
     columns: Annotated[
         list[str] | None,
         typer.Option("--column", "-c", metavar="MEANING=NAME", help="What a column is called."),
@@ -286,11 +298,7 @@ def import_(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
-    """Read chains that others made into a run folder, which report and doctor then read.
-
-    Exit codes: 0 all of it is in, 1 something was kept out (RUN/import-rejected.csv says what and
-    why), 2 an error to mend.
-    """
+    """Read chains that others made into a run folder, which report and doctor then read."""
     from .chains import check_numbered, import_chains
 
     chosen = dict(_parse_pair(pair, "--column", "round=gen") for pair in columns or [])
@@ -305,10 +313,10 @@ def import_(
         progress=False if quiet else None,
     )
     print_imported(found)
-    raise typer.Exit(1 if found.rejected else 0)
+    raise typer.Exit(Exits.IN_PART if found.rejected else Exits.DONE)
 
 
-@app.command()
+@app.command(epilog=exits())
 def export(
     folder: RunArgument,
     target: Annotated[
@@ -333,18 +341,17 @@ def export(
     if steps:
         with open_run(folder) as opened:
             chosen = select(opened, trajectories or ())
-            file = export_steps(opened, target, trajectories=chosen)
-            out.print(f"written: {file}", soft_wrap=True)
-        return
-    files = export_run(
-        folder, target, trajectories=trajectories or (), rate=rate,
-        progress=False if quiet else None,
-    )  # fmt: skip
+            files = [export_steps(opened, target, trajectories=chosen)]
+    else:
+        files = export_run(
+            folder, target, trajectories=trajectories or (), rate=rate,
+            progress=False if quiet else None,
+        )  # fmt: skip
     for file in files:
         out.print(f"written: {file}", soft_wrap=True)
 
 
-@app.command()
+@app.command(epilog=exits())
 def schema() -> None:
     """Print the JSON Schema of a study file, for editors that complete and check TOML."""
     from .runners import study_schema
@@ -354,8 +361,6 @@ def schema() -> None:
 
 def _parse_settings(pairs: list[str]) -> dict[str, Any]:
     import tomllib
-
-    from .errors import StudyError
 
     settings: dict[str, Any] = {}
     for pair in pairs:
@@ -371,8 +376,6 @@ def _parse_settings(pairs: list[str]) -> dict[str, Any]:
 
 
 def _parse_pair(pair: str, option: str, example: str) -> tuple[str, str]:
-    from .errors import StudyError
-
     key, equals, value = pair.partition("=")
     if not equals:
         raise StudyError(f"{option} {pair}: write it as KEY=VALUE, e.g. {option} {example}")
@@ -380,18 +383,16 @@ def _parse_pair(pair: str, option: str, example: str) -> tuple[str, str]:
 
 
 def _write_report(opened: Run, path: Path | None, quiet: bool, **chosen: Any) -> None:
-    from .errors import ModelError
-
     try:
         from .report import write_report
     except ImportError as error:
-        raise ModelError(f"the report needs pip install 'driftloop[report]': {error}") from error
+        raise ModelError(lacking("the report", "report", error)) from error
     written = write_report(opened, path, progress=False if quiet else None, **chosen)
     out.print(f"report: {written}", soft_wrap=True)
 
 
 def main() -> None:
-    """Run the command line; errors that a user can mend are one message and exit code 2."""
+    """Run the command line; ``ending`` says what it exits with."""
     sys.exit(exit_code(app))
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import difflib
 import re
+import signal
 from collections.abc import Collection, Iterable
+from enum import IntEnum
 from itertools import islice
 
 MOST_LISTED = 20
@@ -19,10 +21,36 @@ LONGEST_NAME = 100
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
+class Exits(IntEnum):
+    """What a command exits with."""
+
+    DONE = 0
+    IN_PART = 1
+    """It got to its end, and something is left out, has failed or is damaged."""
+    TO_MEND = 2
+    """The user can mend it; the message says how."""
+    UNEXPECTED = 70
+    """Nobody foresaw it. The number is that of other programs (EX_SOFTWARE in sysexits.h)."""
+    INTERRUPTED = 130
+    """Stopped by Ctrl-C. Another signal has 128 and its number: 143 where the system ended it."""
+
+
 class DriftloopError(Exception):
     """Something the user can mend; the message says how."""
 
-    exit_code = 2
+    exit_code = Exits.TO_MEND
+
+
+class SignalError(KeyboardInterrupt):
+    """A signal that asks the process to end: it stops as orderly as by Ctrl-C.
+
+    Args:
+        number: The signal's.
+    """
+
+    def __init__(self, number: int = signal.SIGINT) -> None:
+        super().__init__()
+        self.number = number
 
 
 class StudyError(DriftloopError):
@@ -50,6 +78,20 @@ class ChainError(DriftloopError):
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
+
+
+def lacking(what: str, extra: str, error: ImportError) -> str:
+    """What to say of something that a package is needed for which is missing, or broken.
+
+    Args:
+        what: What cannot be done, or imported, without it.
+        extra: The extra of Driftloop that brings it.
+        error: Why it cannot be imported.
+
+    >>> lacking("the report", "report", ImportError("No module named 'jinja2'"))
+    "the report needs pip install --upgrade 'driftloop[report]': No module named 'jinja2'"
+    """
+    return f"{what} needs pip install --upgrade 'driftloop[{extra}]': {error}"
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:

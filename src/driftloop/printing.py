@@ -1,23 +1,14 @@
-"""What the command line prints: results as tables and lines on a terminal.
-
-And the one place where it is made sure that printing ends no run: a console may not have the
-letters, be closed, or lead into a full disk or to a reader who has left.
-"""
+"""What the command line prints: results as tables and lines on a terminal."""
 
 from __future__ import annotations
 
-import io
-import os
-import select
-import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from .errors import MOST_LISTED, DriftloopError, printable
+from .errors import MOST_LISTED, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,107 +17,32 @@ if TYPE_CHECKING:
     from .runners import EncoderCheck, ModelCheck, Plan, PromptSearch
     from .store import Run
 
+
+class _Guard:
+    """What is printed, with the control characters of others as escapes."""
+
+    def __init__(self, shown: ConsoleRenderable) -> None:
+        self.shown = shown
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self.shown, options):
+            if segment.control:
+                yield segment
+            else:
+                lines = map(printable, segment.text.split("\n"))
+                yield segment._replace(text="\n".join(lines))
+
+
+class _Guarded(RenderHook):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Guard(shown) for shown in renderables]
+
+
 # Without markup: brackets in names and paths are the user's, not ours.
 out = Console(markup=False, highlight=False)
 err = Console(markup=False, highlight=False, stderr=True)
-
-
-class _Outlet(io.FileIO):
-    """A stream's file that takes everything, and remembers why it could not be written."""
-
-    lost: OSError | None = None
-
-    def write(self, data: Any, /) -> int:
-        """Write all of it, or drop it."""
-        left = memoryview(data).cast("B")
-        while left and self.lost is None:
-            try:
-                # Nothing was written where a pipe is full that its reader made not to wait.
-                done = super().write(left)
-                if done is None:
-                    select.select([], [self.fileno()], [])
-                left = left[done or 0 :]
-            except OSError as error:
-                self.lost = error
-        return len(data)
-
-
-def exit_code(app: Callable[[], Any]) -> int:
-    """Run the command line, whatever becomes of what it prints; what the process exits with."""
-    streams = _steady_streams()
-    code = _run(app)
-    # A command that did what it should and could not say so has not done all.
-    return code if _end_streams(streams) else code or 2
-
-
-def _run(app: Callable[[], Any]) -> int:
-    try:
-        app()
-    except DriftloopError as error:
-        for line in str(error).splitlines():
-            err.print(Text.assemble(("error", "red"), f" {line}"), soft_wrap=True)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
-
-
-def _steady_streams() -> list[_Outlet]:
-    """Give the process a standard output and an error stream whose writing never fails.
-
-    What an encoding cannot say is written as its number.
-
-    Returns:
-        Their files, which tell afterwards whether something was lost.
-    """
-    outlets = []
-    for number in (0, 1, 2):
-        try:
-            os.fstat(number)
-        except OSError:
-            # Else the next file that is opened would be the standard output.
-            os.open(os.devnull, os.O_RDWR)
-    for name in ("stdout", "stderr"):
-        stream: TextIO | None = getattr(sys, name)
-        if stream is None:
-            nowhere = io.BufferedWriter(_Outlet(os.devnull, "w"))
-            setattr(sys, name, io.TextIOWrapper(nowhere, encoding="utf-8"))
-            continue
-        # Without a buffer (PYTHONUNBUFFERED) it is the file itself.
-        buffer = getattr(stream, "buffer", None)
-        raw = getattr(buffer, "raw", buffer)
-        if type(raw) is not io.FileIO:
-            continue
-        stream.flush()
-        outlet = _Outlet(raw.fileno(), "w", closefd=False)
-        outlets.append(outlet)
-        steady = io.TextIOWrapper(
-            io.BufferedWriter(outlet),
-            encoding=stream.encoding,
-            errors="backslashreplace",
-            line_buffering=name == "stderr" or stream.isatty(),
-            write_through=raw is buffer,
-        )
-        setattr(sys, name, steady)
-    return outlets
-
-
-def _end_streams(outlets: list[_Outlet]) -> bool:
-    """Write what is left, and tell of a standard output that could not be written.
-
-    Returns:
-        Whether all was written, or nobody wanted to read it any more.
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    lost = outlets[0].lost if outlets else None
-    if lost is None or isinstance(lost, BrokenPipeError):
-        return True
-    err.print(Text.assemble(("error", "red"), f" the output is not written: {lost.strerror}"))
-    sys.stderr.flush()
-    return False
+for console in (out, err):
+    console.push_render_hook(_Guarded())
 
 
 def print_outcome(played: Run) -> int:

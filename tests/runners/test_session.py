@@ -254,7 +254,7 @@ def test_what_another_process_played_before_it_left_is_seen(
         play(toy_study(), folder)
         return sole_player(folder)
 
-    monkeypatch.setattr("driftloop.runners._opening.sole_player", late)
+    monkeypatch.setattr("driftloop.store._opening.sole_player", late)
     with open_session(toy_study(), tmp_path / "1") as session:
         assert session.ask() is None
         assert len(session.run.trajectories()) == session.study.trajectories

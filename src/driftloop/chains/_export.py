@@ -10,8 +10,9 @@ from ..errors import ChainError, nearest
 from ..steps import Trajectory
 from ..store import Run, open_run
 from ._film import write_film
-from ._parquet import SHARD_BYTES, write_parquet
+from ._parquet import write_parquet
 from ._progress import progress_bar
+from ._shards import SHARD_BYTES, write_shards
 from ._wide import WideRows
 
 FILMS = (".gif", ".mp4")
@@ -64,7 +65,9 @@ def export_run(
     with progress_bar(progress) as advance:
         if kind in FILMS:
             return [write_film(run, names, target, advance, rate=rate)]
-        return write_parquet(WideRows(names, run), target, advance, shard_bytes=shard_bytes)
+        if kind == ".parquet":
+            return [write_parquet(WideRows(names, run), target, advance)]
+        return write_shards(WideRows(names, run), target, advance, shard_bytes=shard_bytes)
 
 
 def select(run: Run, words: Sequence[str]) -> list[Trajectory]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
 from ..drawing import EDGE, INK, LINE, PAPER, SOFT, fitted, write_text
-from ..errors import ChainError, ModelError, StoreError
+from ..errors import ChainError, ModelError, StoreError, lacking
+from ..files import exported
 from ..steps import Content, Trajectory
 from ..store import Run
 from ._progress import Advance
@@ -71,19 +71,12 @@ def write_film(
             yield frame
             advance("frames", 1, len(rounds))
 
-    temporary = target.with_name(f".{target.name}.part")
+    write = _write_gif if target.suffix.lower() == ".gif" else _write_mp4
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.suffix.lower() == ".gif":
-            _write_gif(counted(), temporary, rate)
-        else:
-            _write_mp4(counted(), temporary, rate)
-        temporary.replace(target)
+        with exported(target) as stream:
+            write(counted(), stream, rate)
     except OSError as error:
         raise StoreError(f"{target}: cannot be written: {error}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
     return target
 
 
@@ -168,29 +161,28 @@ def _mosaic(run: Run, tracks: Sequence[_Track], rounds: Sequence[int]) -> Iterat
         yield sheet
 
 
-def _write_gif(frames: Iterator[Image.Image], path: Path, rate: float) -> None:
+def _write_gif(frames: Iterator[Image.Image], stream: IO[bytes], rate: float) -> None:
     # 256 colours of its own for each frame: one palette for all would band the skies.
     small = (frame.quantize(256, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames)
     first = next(small)
     pause = max(20, round(1000 / rate))
     first.save(
-        path, "GIF", save_all=True, append_images=small, duration=pause, loop=0, disposal=1,
+        stream, "GIF", save_all=True, append_images=small, duration=pause, loop=0, disposal=1,
         optimize=False,
     )  # fmt: skip
 
 
-def _write_mp4(frames: Iterator[Image.Image], path: Path, rate: float) -> None:
+def _write_mp4(frames: Iterator[Image.Image], file: IO[bytes], rate: float) -> None:
     try:
         import av
     except ImportError as error:
-        raise ModelError(
-            f"an MP4 needs pip install 'driftloop[film]' ({error}); a .gif needs nothing more"
-        ) from error
+        told = lacking("an MP4 (a .gif needs nothing more)", "film", error)
+        raise ModelError(told) from error
     from fractions import Fraction
 
     first = next(frames)
     try:
-        with av.open(str(path), "w", format="mp4") as container:
+        with av.open(file.name, "w", format="mp4") as container:
             stream = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1000))
             stream.width, stream.height = first.size
             stream.pix_fmt = "yuv420p"
@@ -201,4 +193,4 @@ def _write_mp4(frames: Iterator[Image.Image], path: Path, rate: float) -> None:
             for packet in stream.encode():
                 container.mux(packet)
     except av.FFmpegError as error:
-        raise StoreError(f"{path}: cannot be written: {error}") from error
+        raise OSError(error.errno, error.strerror) from error

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..cells import write_csv
 from ..errors import ChainError
+from ..files import exported
 from ..pictures import NOTES
 from ..prompts import name_prompt
 from ..seeds import digest
 from ..steps import Content, Failure, Recorded, Role
-from ..store import Run, create_run, sole_player
+from ..store import Run, sole_run
 from ._assemble import Chain, Round, assemble
 from ._choose import choose_reader, list_source
 from ._pictures import Pictures
@@ -100,9 +99,7 @@ def import_chains(
     listed = list_source(source)
     reader = choose_reader(listed, source, pictures, columns or {}, numbered, encoding)
     with (
-        _removed_if_refused(folder),
-        sole_player(folder),
-        create_run(folder) as run,
+        sole_run(folder) as run,
         progress_bar(progress) as advance,
     ):
         held = _held(run)
@@ -132,18 +129,6 @@ def import_chains(
         sum(r.image is not None for r in rounds), reader.account.rejected, reader.account.notes,
         fresh, reader.account.counts(),
     )  # fmt: skip
-
-
-@contextmanager
-def _removed_if_refused(folder: Path) -> Iterator[None]:
-    """Leave no folder of a source that cannot be imported, if there was none before."""
-    there = folder.exists()
-    try:
-        yield
-    except ChainError:
-        if not there:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def check_numbered(word: str) -> Numbered:
@@ -329,10 +314,6 @@ def _write_rejected(path: Path, rejected: Sequence[Reject]) -> None:
     if not rejected:
         path.unlink(missing_ok=True)
         return
-    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-        table = csv.writer(stream)
-        table.writerow(["file", "line", "what", "reason", "content"])
-        for place, what, reason, content in rejected:
-            # A spreadsheet runs what begins like this.
-            safe = f"'{content}" if content[:1] in ("=", "+", "-", "@") else content
-            table.writerow([place.file, place.line, what, reason, safe])
+    rows = ((place.file, place.line, what, reason, text) for place, what, reason, text in rejected)
+    with exported(path) as stream:
+        write_csv(stream, ["file", "line", "what", "reason", "content"], rows)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from ..errors import ChainError, StoreError
+from ..errors import StoreError
+from ..files import exported
 from ..store import Run, readings_type
 from ._progress import Advance
 from ._wide import COLUMNS, WideRows
@@ -15,85 +17,96 @@ from ._wide import COLUMNS, WideRows
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SHARD_BYTES = 400_000_000
-"""Of one file; what hubs and viewers handle well."""
 GROUP_BYTES = 16_000_000
 """Pictures that are in memory together: a row group is written when they come to this."""
 GROUP_ROWS = 1_000
 
 
-def write_parquet(
-    rows: WideRows, target: Path, advance: Advance, *, shard_bytes: int = SHARD_BYTES
-) -> list[Path]:
-    """Write the rows of a run, as one file or as shards.
+class Exported:
+    """The rows of a run, one after the other, and what was said in them so far.
+
+    Args:
+        rows: The rows.
+        advance: Told of trajectories as they are begun.
+    """
+
+    def __init__(self, rows: WideRows, advance: Advance) -> None:
+        self.run = rows.run
+        self.count = 0
+        """How many have been taken since the part began."""
+        self._rows = iter(rows)
+        self._next = next(self._rows, None)
+        self._advance = advance
+        self._trajectories = len(rows.trajectories)
+        self._last: tuple[str, str, int] | None = None
+        self.begin_part()
+
+    @property
+    def more(self) -> bool:
+        """Whether there is another row."""
+        return self._next is not None
+
+    def begin_part(self) -> None:
+        """Count, and digest, from here on."""
+        self.count = 0
+        self._hasher = hashlib.sha256(json.dumps(COLUMNS).encode())
+
+    def digest(self) -> str:
+        """The hash of the part's rows; their pictures are in them by digest."""
+        return self._hasher.hexdigest()
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """The rows that are left."""
+        while (row := self._next) is not None:
+            self._hasher.update(json.dumps(row).encode() + b"\n")
+            self.count += 1
+            trajectory = row["arm"], row["prompt_id"], row["twin"]
+            if trajectory != self._last:
+                self._last = trajectory
+                self._advance("trajectories exported", 1, self._trajectories)
+            self._next = next(self._rows, None)
+            yield row
+
+
+def write_parquet(rows: WideRows, target: Path, advance: Advance) -> Path:
+    """Write the rows of a run as one file.
 
     Args:
         rows: What to write.
-        target: A ``.parquet`` file, or a folder for shards named as the Hugging Face hub has them.
-        advance: Told of trajectories as they are done.
-        shard_bytes: Bytes after which a shard ends.
-
-    Returns:
-        The files.
+        target: A ``.parquet`` file.
+        advance: Told of trajectories as they are begun.
 
     Raises:
-        ChainError: The folder is not empty.
-        StoreError: A picture cannot be read, or a file cannot be written.
+        StoreError: A picture cannot be read, or the file cannot be written.
     """
-    single = target.suffix.lower() == ".parquet"
-    folder = target.parent if single else target / "data"
-    if not single and target.is_dir() and any(target.iterdir()):
-        raise ChainError(
-            f"{target}: the folder is not empty, and shards of two exports would be read as one; "
-            f"choose another folder, or delete that one"
-        )
-    parts: list[Path] = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        parts = _write_parts(rows, folder, target.stem, advance, None if single else shard_bytes)
-        if single:
-            files = [target]
-        else:
-            count = len(parts)
-            files = [folder / f"train-{n:05}-of-{count:05}.parquet" for n in range(count)]
-        for part, file in zip(parts, files, strict=True):
-            part.replace(file)
+        with exported(target) as stream:
+            write_rows(Exported(rows, advance), stream)
     except OSError as error:
         raise StoreError(f"{target}: cannot be written: {error}") from error
-    finally:
-        for part in folder.glob(f".{target.stem}-*.part"):
-            with suppress(OSError):
-                part.unlink()
-    return files
+    return target
 
 
-def _write_parts(
-    rows: WideRows, folder: Path, stem: str, advance: Advance, shard_bytes: int | None
-) -> list[Path]:
+def write_rows(rows: Exported, stream: IO[bytes], most: int | None = None) -> None:
+    """Write rows as a Parquet file.
+
+    Args:
+        rows: What to write: all that are left, or fewer.
+        stream: The file.
+        most: Bytes after which it ends.
+
+    Raises:
+        OSError: It cannot be written.
+        StoreError: A picture cannot be read.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = _schema()
-    parts: list[Path] = []
-    writer: Any = None
     buffer: list[dict[str, Any]] = []
     held = 0
-    last = None
-
-    def flush() -> None:
-        nonlocal writer, held
-        if writer is None:
-            parts.append(folder / f".{stem}-{len(parts):05}.part")
-            # Pictures are compressed already.
-            writer = pq.ParquetWriter(parts[-1], schema, compression="snappy")
-        writer.write_table(pa.Table.from_pylist(buffer, schema=schema))
-        buffer.clear()
-        held = 0
-        if shard_bytes is not None and parts[-1].stat().st_size >= shard_bytes:
-            writer.close()
-            writer = None
-
-    try:
+    # Pictures are compressed already.
+    with pq.ParquetWriter(stream, schema, compression="snappy") as writer:
         for row in rows:
             for name, kind in COLUMNS.items():
                 if kind == "image" and row[name] is not None:
@@ -101,17 +114,13 @@ def _write_parts(
                     held += len(row[name]["bytes"])
             buffer.append(row)
             if held >= GROUP_BYTES or len(buffer) >= GROUP_ROWS:
-                flush()
-            trajectory = (row["arm"], row["prompt_id"], row["twin"])
-            if trajectory != last:
-                last = trajectory
-                advance("trajectories exported", 1, len(rows.trajectories))
-        if buffer or not parts:
-            flush()
-    finally:
-        if writer is not None:
-            writer.close()
-    return parts
+                writer.write_table(pa.Table.from_pylist(buffer, schema=schema))
+                buffer.clear()
+                held = 0
+                if most is not None and stream.tell() >= most:
+                    return
+        if buffer:
+            writer.write_table(pa.Table.from_pylist(buffer, schema=schema))
 
 
 def _schema() -> pa.Schema:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..cells import restored
 from ..errors import ChainError, listed
 from ._apart import find_apart, shown, worth_looking
 from ._cells import NOTHING, failure_of, is_missing, name_of, seed_of, text_of, whole_number
@@ -85,6 +86,8 @@ class TableReader:
                 if isinstance(record, Damage):
                     self.account.reject(*record)
                     continue
+                if self._ours and isinstance(sheet, Delimited):
+                    record = self._restored(record)
                 if len(self._names) < MAX_KEYS and not record.cells.keys() <= self._names.keys():
                     self._learn(record.cells)
                 row = self._row(record.place, record.cells)
@@ -148,6 +151,17 @@ class TableReader:
         except BadCellError:
             return False
         return True
+
+    def _restored(self, record: Record) -> Record:
+        """A row of a CSV file of ours, without the apostrophes that are for spreadsheets."""
+        cells = {
+            name: restored(cell) if isinstance(cell, str) else cell
+            for name, cell in record.cells.items()
+        }
+        if cells != record.cells:
+            told = "rows whose texts have no apostrophe any more, which was there for spreadsheets"
+            self.account.tell(told, str(record.place))
+        return Record(record.place, cells)
 
     def _learn(self, cells: Cells) -> None:
         """Take up keys that the first objects did not have."""

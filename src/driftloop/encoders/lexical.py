@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ModelError
+from ..errors import ModelError, lacking
 from ..scripts import is_spaced, spaced
 from ..steps import Kind
 from ._protocols import Matrix, unit_rows
@@ -53,9 +53,7 @@ class LexicalEncoder:
             try:
                 from sklearn.feature_extraction.text import HashingVectorizer
             except ImportError as error:
-                raise ModelError(
-                    "encoder 'lexical' needs scikit-learn: pip install 'driftloop[report]'"
-                ) from error
+                raise ModelError(lacking("encoder 'lexical'", "report", error)) from error
             # The usual pattern drops words of one letter, and with them "a" and all of "3 x 3".
             self._vectorizer = HashingVectorizer(
                 n_features=FEATURES, ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b", norm=None

@@ -19,11 +19,13 @@ package can add one; its library is imported when a model is loaded, not before.
 * :class:`OnDevices` are settings with a device, or several; :func:`make_stream`, :func:`on_stream`
   let threads use one at the same time.
 * :func:`load_texts`, :func:`locate_texts` are for players that draw on a collection of texts.
+* :func:`variables_allowed` are the environment's variables that the user says hold keys.
 * :func:`recall`, :func:`remember` keep what this machine has learnt about a model.
 """
 
 from ._backend import Backend
 from ._devices import OnDevices, make_stream, on_stream
+from ._keys import variables_allowed
 from ._memory import recall, remember
 from ._overlong import Around, Fitted, Refusing
 from ._player import Player, as_player
@@ -66,4 +68,5 @@ __all__ = [
     "remember",
     "seeds_to_test",
     "time_batch",
+    "variables_allowed",
 ]

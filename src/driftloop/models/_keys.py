@@ -95,6 +95,15 @@ def keys_file() -> Path:
     return Path(folder) / "keys.toml"
 
 
+def variables_allowed() -> set[str]:
+    """The variables that the user has allowed for some address: what they hold is a key.
+
+    Raises:
+        ModelError: What the user has said cannot be read.
+    """
+    return {name for name, _ in _allowed()}
+
+
 def _allowed() -> Iterator[tuple[str, str]]:
     for pair in re.split(r"[\s,]+", os.environ.get(VARIABLE, "").strip()):
         if pair:

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ..errors import ModelError, nearest
+from ..errors import ModelError, lacking, nearest
 from ..seeds import digest
 from . import _files, _torch
 from ._needs import Wanted, lora_files
@@ -198,7 +198,7 @@ def load(settings: DiffusersSettings, located: Located) -> Loaded:
         import_module("diffusers")
         import_module("transformers")  # Pipelines import it; it has to be there to be quieted.
     except ImportError as error:
-        raise ModelError("diffusers is not installed: pip install 'driftloop[all]'") from error
+        raise ModelError(lacking("diffusers", "all", error)) from error
     device = _torch.pick_device(settings.place)
     if settings.offload != "none" and device.type == "cpu":
         raise ModelError(
@@ -251,7 +251,7 @@ def _fuse_lora(pipeline: Any, settings: DiffusersSettings) -> None:
     try:
         import_module("peft")  # Diffusers imports it; without it the error would be its own.
     except ImportError as error:
-        raise ModelError("a LoRA needs peft: pip install 'driftloop[lora]'") from error
+        raise ModelError(lacking("a LoRA", "lora", error)) from error
     try:
         with _torch.quietly():
             pipeline.load_lora_weights(

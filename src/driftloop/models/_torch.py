@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, TypeVar
 from weakref import WeakValueDictionary
 
-from ..errors import ModelError
+from ..errors import ModelError, lacking
 from ..seeds import digest
 from ._player import Player
 from ._protocols import Located
@@ -26,7 +26,7 @@ def import_torch() -> Any:
     try:
         import torch
     except ImportError as error:
-        raise ModelError("torch is not installed: pip install 'driftloop[all]'") from error
+        raise ModelError(lacking("torch", "all", error)) from error
     return torch
 
 

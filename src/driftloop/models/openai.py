@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from PIL import Image
 
-from ..errors import ModelError, ServerError
+from ..errors import ModelError, ServerError, lacking
 from ..steps import Failure, Output, Role
 from . import _answers, _keys, _samples, _server, _torch
 from ._backend import Backend
@@ -90,7 +90,7 @@ def _import_web() -> Any:
     try:
         from . import _web
     except ImportError as error:
-        raise ModelError("httpx2 is not installed: pip install 'driftloop[openai]'") from error
+        raise ModelError(lacking("a model on a server", "openai", error)) from error
     return _web
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from PIL import Image
 from pydantic import Field, model_validator
 
-from ..errors import ModelError
+from ..errors import ModelError, lacking
 from ..steps import Failure, Output, Role
 from . import _files, _telling, _torch
 from ._backend import Backend
@@ -231,7 +231,7 @@ def _load_weights(settings: TransformersSettings, located: Located) -> _Weights:
     try:
         import transformers
     except ImportError as error:
-        raise ModelError("transformers is not installed: pip install 'driftloop[all]'") from error
+        raise ModelError(lacking("transformers", "all", error)) from error
     device = _torch.pick_device(settings.place)
     dtype = _torch.pick_dtype(settings.dtype, device)
     source, safe = str(located.folder), _files.SAFE

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..drawing import EDGE, INK, LINE, PAPER, SOFT, fitted, write_text
 from ..errors import StoreError
-from ..files import written_whole
+from ..files import exported
 from ..steps import Trajectory
 from ..store import Run
 from ._gather import Material, Track, gather
@@ -83,8 +83,7 @@ def contact_strip(
                 write_text(pen, text, (x, y + 8), side, BODY, SOFT, CAPTION_LINES)
     target = Path(path)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(target) as stream:
+        with exported(target) as stream:
             sheet.save(stream, "PNG", optimize=True)
     except OSError as error:
         raise StoreError(f"{target}: the picture cannot be written there: {error}") from error

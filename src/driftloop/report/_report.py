@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from ..encoders import Encoder, find_encoders
 from ..errors import StoreError
-from ..files import written_whole
+from ..files import exported
 from ..measures import RESAMPLES
 from ..store import Run, open_run
 from ._answers import answer
@@ -242,8 +242,7 @@ def _template(name: str) -> str:
 
 def _write(target: Path, page: str) -> None:
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(target) as stream:
+        with exported(target) as stream:
             stream.write(page.encode())
     except OSError as error:
         raise StoreError(f"{target}: the report cannot be written there: {error}") from error

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 from ..errors import ModelError
 from ..models import (
@@ -51,20 +52,38 @@ def load_players(seat: SeatSpec, run: Run, turns: Turns, say: Say) -> list[Playe
     return [player.resized(int(size)) for player in players]
 
 
+class Met(NamedTuple):
+    """A model's players once they are tested."""
+
+    players: list[Player]
+    details: dict[str, Any]
+    """What the run keeps of them: settings, weights, limits, and the verdict of the test."""
+
+
 def introduce(
-    seat: SeatSpec, players: Sequence[Player], run: Run, turns: Turns, say: Say
-) -> list[Player]:
+    seat: SeatSpec,
+    players: Sequence[Player],
+    known: Mapping[str, dict[str, Any]],
+    turns: Turns,
+    say: Say,
+) -> Met:
     """Test players that are new to the run, and halve their micro-batch until it fits.
 
     This is the one place where it may shrink: nothing has been played at its size yet, and as
     micro-batches have a fixed shape, what fits here fits later. One that may not, or cannot, gets
     the memory that other models take, which then take turns with it.
 
+    Args:
+        seat: The model.
+        players: Its replicas.
+        known: What is kept already of players, by their fingerprint.
+        turns: Who shares a device.
+        say: Called with a line at each stage that takes long.
+
     Raises:
         ModelError: They cannot be played, or one device gives other answers than another.
     """
-    known = {row["fingerprint"]: row["details"] for row in run.players()}
-    while "invariance" not in (details := known.get(players[0].fingerprint, {})):
+    while "invariance" not in (details := dict(known.get(players[0].fingerprint, {}))):
         if players[0].can_be_tested:
             say(f"testing {seat.name}: does an answer depend on the batch's company?")
         try:
@@ -94,8 +113,7 @@ def introduce(
         identity=seat.located.identity,
         limits=first.limits(),
     )
-    run.add_player(first.fingerprint, seat.name, first.role, first.batch_size, details)
-    return list(players)
+    return Met(list(players), details)
 
 
 def _probe(player: Player, turns: Turns) -> tuple[int, float]:

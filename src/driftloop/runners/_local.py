@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
-import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 from types import FrameType
@@ -24,11 +25,15 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from ..errors import SignalError
 from ..store import Run, open_run
 from ..study import Study
 from ._crew import Overlap, check_overlap, drive
 from ._opening import open_session
 from ._session import Session
+
+ONE_SIGNAL = 1.0
+"""Seconds in which SIGTERM counts once: it comes to a process, and again to its group."""
 
 
 def run(
@@ -43,7 +48,7 @@ def run(
 
     Running the same study into the same folder again goes on where it stopped, retries what
     failed, and extends it when the study asks for more. Ctrl-C stops after what is in play is on
-    disk.
+    disk, and so does SIGTERM, which queues such as Slurm's send.
 
     Args:
         study: A study, the path of its file, or the name of one that ships.
@@ -61,7 +66,8 @@ def run(
         The run, open for reading.
 
     Raises:
-        KeyboardInterrupt: It was stopped by Ctrl-C; everything up to then is on disk.
+        KeyboardInterrupt: It was stopped by Ctrl-C, or by a signal (:class:`SignalError` has its
+            number); everything up to then is on disk.
         DriftloopError: It cannot be played; the message says what to mend.
     """
     check_overlap(overlap)
@@ -77,16 +83,14 @@ def run(
             turns=overlap == "turns",
             say=lambda line: status.update(line) if status else None,
         )
-    stop = threading.Event()
     with session:
-        with _stop_on_interrupt(stop), _bar(session, console, progress) as advance:
+        with _heard() as stop, _bar(session, console, progress) as advance:
             drive(session, overlap=overlap, stop=stop.is_set, after_each=advance)
-        stopped = stop.is_set() and not session.scheduler.done
+        if stop.number is not None and not session.scheduler.done:
+            raise SignalError(stop.number)
         if progress and (busy := session.busy()):
             shares = ", ".join(f"{name} {share:.0%}" for name, share in busy.items())
             console.print(Text(f"share of the time spent playing: {shares}"))
-    if stopped:
-        raise KeyboardInterrupt
     return open_run(folder)
 
 
@@ -138,24 +142,43 @@ def _bar(session: Session, console: Console, shown: bool) -> Iterator[Callable[[
         yield advance
 
 
+class _Stop:
+    """Whether, and by which signal, a run has been asked to stop."""
+
+    number: int | None = None
+    since = 0.0
+
+    def is_set(self) -> bool:
+        """Whether it has."""
+        return self.number is not None
+
+    def hear(self, number: int, frame: FrameType | None) -> None:
+        """Take a signal: the first lets what is in play finish, a second one stops at once."""
+        now = time.monotonic()
+        if self.number is None:
+            self.number, self.since = number, now
+            # Not through a stream, which may be in the middle of something in this very thread.
+            with suppress(OSError):
+                os.write(2, b"stopping after what is in play (Ctrl-C again: at once)\n")
+        elif number == signal.SIGINT or now - self.since > ONE_SIGNAL:
+            raise SignalError(number)
+
+
 @contextmanager
-def _stop_on_interrupt(stop: threading.Event) -> Iterator[None]:
-    """Let Ctrl-C finish what is in play; a second one stops at once."""
+def _heard() -> Iterator[_Stop]:
+    """Let Ctrl-C, and signals that end a process, finish what is in play."""
+    stop = _Stop()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield stop
         return
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        print("stopping after what is in play (Ctrl-C again: at once)", file=sys.stderr)
-
-    before = {
-        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    before = {}
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # What nohup has ignored stays so.
+        if number is not None and (name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN):
+            before[number] = signal.signal(number, stop.hear)
     try:
-        yield
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

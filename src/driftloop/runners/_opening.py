@@ -14,11 +14,11 @@ from ..models import Player
 from ..pictures import Picture, PictureError, read_picture
 from ..prompts import Prompt
 from ..steps import Content, image_digest
-from ..store import Run, create_run, sole_player
+from ..store import Run, sole_run
 from ..study import Study, load_study
 from ._casting import Casting, cast_study, steps_done
 from ._environment import describe_environment
-from ._loading import Say, introduce, load_players
+from ._loading import Met, Say, introduce, load_players
 from ._overlong import read_whole
 from ._servers import check_servers
 from ._session import Session
@@ -65,33 +65,39 @@ def open_session(
     starts = _starts(study, where)
     at_work = Turns(everywhere=turns)
     with ExitStack() as stack:
-        stack.enter_context(sole_player(folder))
-        run = stack.enter_context(create_run(folder))
+        run = stack.enter_context(sole_run(folder))
         _check_same_study(casting, starts, run, where)
         if steps_done(casting, run) < casting.steps:
             check_servers(casting, where)
         # All before the first is loaded: what cannot be fetched is told while it costs little.
         casting = casting.fetched(say)
-        replicas = _load(casting, run, at_work, say)
-        _begin(run, study, starts)
-        for seat in casting.seats.values():
-            replicas[seat.name] = introduce(seat, replicas[seat.name], run, at_work, say)
+        # Before anything is written: a model that is refused leaves the folder as it was.
+        met = _load(casting, run, at_work, say)
+        _begin(run, study, starts, met)
+        replicas = {name: one.players for name, one in met.items()}
         contents = {id: content for id, (content, _) in starts.items()}
         session = Session(casting, run, replicas, contents, turns=at_work)
         session.hold(stack.pop_all())
     return session
 
 
-def _load(casting: Casting, run: Run, turns: Turns, say: Say) -> dict[str, list[Player]]:
+def _load(casting: Casting, run: Run, turns: Turns, say: Say) -> dict[str, Met]:
+    """Load and test every seat's players."""
     loaded: dict[str, list[Player]] = {}
     for seat in casting.seats.values():
         say(f"loading {seat.name}")
         loaded[seat.name] = load_players(seat, run, turns, say)
-    return read_whole(casting, loaded)
+    loaded = read_whole(casting, loaded)
+    known = {row["fingerprint"]: row["details"] for row in run.players()}
+    met: dict[str, Met] = {}
+    for seat in casting.seats.values():
+        one = met[seat.name] = introduce(seat, loaded.pop(seat.name), known, turns, say)
+        known[one.players[0].fingerprint] = one.details
+    return met
 
 
-def _begin(run: Run, study: Study, starts: Starts) -> None:
-    """Note the study in the run, and keep the pictures that its prompts bring."""
+def _begin(run: Run, study: Study, starts: Starts, met: Mapping[str, Met]) -> None:
+    """Note the study and its players in the run, and keep the pictures that its prompts bring."""
     run.begin(
         study=study.model_dump_json(exclude_unset=True),
         digest=study.digest(),
@@ -102,6 +108,9 @@ def _begin(run: Run, study: Study, starts: Starts) -> None:
     for content, picture in starts.values():
         if picture is not None:
             run.put_image(picture.image, content.value)
+    for name, (players, details) in met.items():
+        first = players[0]
+        run.add_player(first.fingerprint, name, first.role, first.batch_size, details)
 
 
 def _starts(study: Study, where: str) -> Starts:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
+from types import TracebackType
 from typing import Any, NamedTuple
 
 from PIL import Image
@@ -72,28 +73,36 @@ class Session:
         self.scheduler = self._scheduler(starts)
         self.run.commit(self.scheduler.collect())
 
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def hold(self, held: AbstractContextManager[Any]) -> None:
         """Have something closed with the session, such as the lock on its folder."""
         self._held.push(held)
 
-    def close(self) -> None:
-        """End the session; everything told is on disk already."""
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         outcome = "finished" if self.scheduler.done else "stopped"
-        # A disk that is full has no room for this note; the error that said so must not be hidden.
-        with self._held, suppress(StoreError):
-            self.run.end(outcome)
+        try:
+            # A full disk has no room for this note; the error that said so must not be hidden.
+            with suppress(StoreError):
+                self.run.end(outcome)
+        finally:
+            self._held.__exit__(kind, error, trace)
         for name, tally in self._tallies.items():
             if tally.calls:
                 seat = self.casting.seats[name]
                 player = self.players[name]
                 facts = {**tally.facts(), **player.facts(), "device": device_name(player.limits())}
                 remember(seat.located.identity, seat.choices, **facts)
+
+    def close(self) -> None:
+        """End the session; everything told is on disk already."""
+        self.__exit__(None, None, None)
 
     def ask(self, *models: str) -> Batch | None:
         """The next micro-batch, or None when nothing is ready; see :meth:`Scheduler.ask`."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
+from ..cells import write_csv
 from ..errors import StoreError
+from ..files import exported
 from ..steps import Trajectory
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def export_steps(
     """Write every step of a run as a table, the columns of :meth:`Run.steps`.
 
     A Parquet file holds the pictures too, as a column ``picture`` in the form that the ``datasets``
-    library and its viewer open as images; a CSV file names them by digest only.
+    library and its viewer open as images; a CSV file names them by digest only, and has an
+    apostrophe before texts that a spreadsheet might take for a formula.
 
     Args:
         run: The run.
@@ -46,25 +47,22 @@ def export_steps(
         StoreError: Its name has another ending, it cannot be written, or a picture is missing or
             damaged.
     """
+    kind = path.suffix.lower()
+    if kind not in (".parquet", ".csv"):
+        raise StoreError(f"{path}: a table is written as .parquet or .csv")
     table = run.steps(trajectories)
-    temporary = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".parquet":
-            _write_parquet(run, table, temporary, pictures)
-        elif path.suffix == ".csv":
-            _write_csv(table, temporary)
-        else:
-            raise StoreError(f"{path}: a table is written as .parquet or .csv")
-        temporary.replace(path)
+        with exported(path) as stream:
+            if kind == ".parquet":
+                _write_parquet(run, table, stream, pictures)
+            else:
+                _write_csv(table, stream)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         raise StoreError(f"{path}: the table cannot be written there: {error}") from error
     return path
 
 
-def _write_parquet(run: Run, table: pa.Table, path: Path, pictures: bool) -> None:
+def _write_parquet(run: Run, table: pa.Table, stream: IO[bytes], pictures: bool) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -83,7 +81,7 @@ def _write_parquet(run: Run, table: pa.Table, path: Path, pictures: bool) -> Non
         schema = schema.append(pa.field("picture", image)).with_metadata(
             {"huggingface": json.dumps(features)}
         )
-    with pq.ParquetWriter(path, schema) as writer:
+    with pq.ParquetWriter(stream, schema) as writer:
         for first in range(0, len(table), CHUNK):
             rows = table.slice(first, CHUNK)
             if pictures:
@@ -97,18 +95,16 @@ def _cell(run: Run, digest: str | None) -> dict[str, bytes | str] | None:
     return {"bytes": run.images.file(digest), "path": f"{digest}.png"} if digest else None
 
 
-def _write_csv(table: pa.Table, path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(table.column_names)
-        for row in table.to_pylist():
-            writer.writerow(
-                {
-                    **row,
-                    "flags": " ".join(row["flags"]),
-                    "readings": json.dumps(row["readings"], ensure_ascii=False),
-                }.values()
-            )
+def _write_csv(table: pa.Table, stream: IO[bytes]) -> None:
+    rows = (
+        {
+            **row,
+            "flags": " ".join(row["flags"]),
+            "readings": json.dumps(row["readings"], ensure_ascii=False),
+        }.values()
+        for row in table.to_pylist()
+    )
+    write_csv(stream, table.column_names, rows)
 
 
 def _is_label(kind: pa.DataType) -> bool:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from ..errors import DriftloopError, StoreError
+from ..files import not_left_empty
 from ..given import checked
+from ._readonly import BESIDE
 from ._run import Run
 from ._schema import DATABASE, connect
+
+LOCK = ".lock"
 
 
 def is_run(folder: str | os.PathLike[str]) -> bool:
@@ -50,7 +57,7 @@ def sole_player(folder: str | os.PathLike[str]) -> FileLock:
         StoreError: Another process holds it, or the folder cannot be made or written.
     """
     path = _make(folder)
-    lock = FileLock(path / ".lock", timeout=0)
+    lock = FileLock(path / LOCK, timeout=0)
     try:
         lock.acquire()
     except Timeout:
@@ -58,6 +65,70 @@ def sole_player(folder: str | os.PathLike[str]) -> FileLock:
             f"{path}: another process is playing in it; wait for it, or stop it"
         ) from None
     return lock
+
+
+@contextmanager
+def sole_run(folder: str | os.PathLike[str]) -> Iterator[Run]:
+    """A run that nobody else plays into, opened, or made where there is none.
+
+    Where an error ends its use before a step or a failure is kept, what was made for it is taken
+    away again: a refusal leaves no run.
+
+    Raises:
+        StoreError: Another process plays in the folder, or it cannot be made or written, or holds
+            something else.
+    """
+    path = _named(folder)
+    locked = (path / LOCK).exists()
+    with not_left_empty(path), sole_player(path):
+        # Only now: until it was locked another process may have made a run of it.
+        held = {file.name for file in path.iterdir()} - (set() if locked else {LOCK})
+        with _taken_away_if_refused(path, held) as run:
+            yield run
+
+
+@contextmanager
+def _taken_away_if_refused(path: Path, held: set[str]) -> Iterator[Run]:
+    """A run in a locked folder, of which an error leaves nothing if it holds nothing by then."""
+    empty = True
+    try:
+        with create_run(path) as run:
+            empty = False
+            try:
+                yield run
+            except BaseException:
+                empty = _is_empty(run)
+                raise
+    except BaseException:
+        _take_away(path, held, whole=empty)
+        raise
+
+
+def _is_empty(run: Run) -> bool:
+    try:
+        return not (len(run) or run.failures())
+    except StoreError:
+        # What cannot be read now may be read later.
+        return False
+
+
+def _take_away(path: Path, held: set[str], *, whole: bool) -> None:
+    """Delete what was made in a folder, but for what that held before.
+
+    Args:
+        path: The folder, which is locked.
+        held: Names of what is not to be touched.
+        whole: Whether the run that was made in it goes too.
+    """
+    if whole and DATABASE not in held:
+        for name in {DATABASE, *(DATABASE + end for end in BESIDE)} - held:
+            (path / name).unlink(missing_ok=True)
+        if "images" not in held:
+            shutil.rmtree(path / "images", ignore_errors=True)
+    if LOCK not in held:
+        # Before it is let go of, so that nobody else can have it by then.
+        with suppress(OSError):
+            (path / LOCK).unlink()
 
 
 def _named(folder: str | os.PathLike[str]) -> Path:
