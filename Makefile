@@ -34,9 +34,9 @@ demo: $(INSTALLED)
 	@$(BIN)/python -m webbrowser -t "file://$(CURDIR)/runs/quickstart/report.html" >/dev/null 2>&1 || true
 	@echo "Open runs/quickstart/report.html in a browser."
 
-# A process per core, four at most: each loads torch and holds about a gigabyte. A process starts with
-# its share of the tests in their order, so that what a module's tests share is made once, and takes
-# over some of another's when it has none left.
+# A process per core, four at most: each loads torch and holds about a gigabyte. A process starts
+# with its share of the tests in their order, so that what the tests of a module share is made once,
+# and takes over some of another's when it has none left.
 test: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal $(ARGS)
 
