@@ -82,7 +82,8 @@ def studentized(
     enough = told & (counts >= FEWEST) & (fine.sum(axis=0) > (1 - MOST_LOST) * len(fine))
     whole = fine.all(axis=0)
     # Those that every resample tells are done together, the others one by one.
-    for columns in (np.flatnonzero(enough & whole), *np.flatnonzero(enough & ~whole)[:, None]):
+    together, alone = np.flatnonzero(enough & whole), np.flatnonzero(enough & ~whole)
+    for columns in (*([together] if len(together) else []), *alone[:, None]):
         kept = fine[:, columns].all(axis=1)
         ratios = (drawn[kept][:, columns] - estimate[columns]) / errors[kept][:, columns]
         tail = (1 - LEVEL) / 2
