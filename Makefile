@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 
 help:
 	@echo "make demo             play the default study on the bundled models, name the report"
-	@echo "make test             run every test"
+	@echo "make test             run every test (ARGS=... for pytest)"
 	@echo "make lint             check style and types"
 	@echo "make format           mend style"
 	@echo "make strips           draw the README's picture from the run of make demo"
@@ -34,8 +34,11 @@ demo: $(INSTALLED)
 	@$(BIN)/python -m webbrowser -t "file://$(CURDIR)/runs/quickstart/report.html" >/dev/null 2>&1 || true
 	@echo "Open runs/quickstart/report.html in a browser."
 
+# A process per core, four at most: each loads torch and holds about a gigabyte. A process starts
+# with its share of the tests in their order, so that what the tests of a module share is made once,
+# and takes over some of another's when it has none left.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

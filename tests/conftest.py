@@ -11,6 +11,10 @@ import pytest
 TOYS = Path(__file__).parent / "toys"
 sys.path.insert(0, str(TOYS))
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Every core has a process of its own already; more threads would only wait for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

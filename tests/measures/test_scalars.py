@@ -90,10 +90,17 @@ def reference(values: np.ndarray) -> tuple[float, np.ndarray]:
     def error(q: np.ndarray) -> float:
         return float(((q[0] * np.exp(-q[1] * g) + q[2] - values) ** 2).sum())
 
+    def slope(q: np.ndarray) -> np.ndarray:
+        falls = np.exp(-q[1] * g)
+        parts = np.stack([falls, -q[0] * g * falls, np.ones(len(g))])
+        return 2 * parts @ (q[0] * falls + q[2] - values)
+
+    edge = np.array([-1.0, 0.0, -1.0])
+    share = {"type": "ineq", "fun": lambda q: 1 + edge @ q, "jac": lambda q: edge}
     found = [
         optimize.minimize(
-            error, (a, b, c), method="SLSQP", bounds=[(0, 1), (1e-3, 10), (0, 1)],
-            constraints={"type": "ineq", "fun": lambda q: 1 - q[0] - q[2]},
+            error, (a, b, c), jac=slope, method="SLSQP", bounds=[(0, 1), (1e-3, 10), (0, 1)],
+            constraints=share,
             options={"ftol": 1e-14, "maxiter": 500},
         )
         for a in (0.2, 0.7) for b in (0.02, 0.2, 1.0, 4.0) for c in (0.1, 0.3)

@@ -7,11 +7,12 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import cache
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from loopback import QuietHandler, listen
 
 
 class Hub:
@@ -29,37 +30,18 @@ class Hub:
         self.address = ""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(QuietHandler):
     hub: Hub
 
-    def log_message(self, *_: Any) -> None:
-        pass
-
-    def do_HEAD(self) -> None:
-        self._answer(head=True)
-
-    def do_GET(self) -> None:
-        self._answer(head=False)
-
-    def _send(self, status: int, data: bytes = b"{}", *, head: bool = False, **more: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        for name, value in more.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        if not head:
-            self.wfile.write(data)
-
-    def _answer(self, *, head: bool) -> None:
+    def get(self) -> None:
         hub, path = self.hub, unquote(urlsplit(self.path).path)
         if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/(revision|tree)/([^/]+))?", path):
             name, what, revision = found.groups()
             commit = hub.commits.get(revision or "main", revision)
             if not (hub.root / name).is_dir():
-                return self._send(404, head=head, X_Error_Code="RepoNotFound")
+                return self.send(404, b"{}", X_Error_Code="RepoNotFound")
             if commit not in hub.commits.values():
-                return self._send(404, head=head, X_Error_Code="RevisionNotFound")
+                return self.send(404, b"{}", X_Error_Code="RevisionNotFound")
             files = self._files(name)
             if what == "tree":
                 listed: Any = [
@@ -76,49 +58,41 @@ class _Handler(BaseHTTPRequestHandler):
                     "gated": False, "disabled": False, "downloads": 1, "likes": 0, "tags": [],
                     "siblings": siblings,
                 }  # fmt: skip
-            return self._send(200, json.dumps(listed).encode(), head=head)
+            return self.send(200, json.dumps(listed).encode())
         if found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             name, revision, file = found.groups()
             commit = hub.commits.get(revision, revision)
             there = self._files(name).get(file)
             if hub.refuses is not None:
-                return self._send(hub.refuses, head=head, X_Error_Code="GatedRepo")
+                return self.send(hub.refuses, b"{}", X_Error_Code="GatedRepo")
             if there is None:
-                return self._send(
-                    404, head=head, X_Error_Code="EntryNotFound", X_Repo_Commit=commit
-                )
-            if not head:
+                return self.send(404, b"{}", X_Error_Code="EntryNotFound", X_Repo_Commit=commit)
+            if self.command != "HEAD":
                 hub.given.append(file)
                 if hub.dies_after is not None and len(hub.given) > hub.dies_after:
                     self.close_connection = True
                     return None
-            return self._send(
-                200, there.read_bytes(), head=head, ETag=f'"{_oid(there)}"', X_Repo_Commit=commit
-            )
-        return self._send(404, head=head)
+            return self.send(200, there.read_bytes(), ETag=f'"{_oid(there)}"', X_Repo_Commit=commit)
+        return self.send(404, b"{}")
 
     def _files(self, name: str) -> dict[str, Path]:
         base = self.hub.root / name
         return {p.relative_to(base).as_posix(): p for p in sorted(base.rglob("*")) if p.is_file()}
 
 
-def _oid(path: Path) -> str:
+@cache
+def _hash(path: Path) -> str:
     return hashlib.sha1(path.read_bytes()).hexdigest()
+
+
+def _oid(path: Path) -> str:
+    # The files of a repository stay as they are, and every test has links to the same ones.
+    return _hash(path.resolve())
 
 
 @contextmanager
 def serve_hub(root: Path) -> Iterator[Hub]:
     """Serve a directory of repositories until the block ends."""
     hub = Hub(root)
-    handler = type("Handler", (_Handler,), {"hub": hub})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    hub.address = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with listen(_Handler, hub=hub) as hub.address:
         yield hub
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -16,11 +16,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from loopback import QuietHandler, listen
 from PIL import Image
 
 Draw = Callable[[str, int], Image.Image]
@@ -90,31 +90,15 @@ class Server:
 @contextmanager
 def serve(draw: Draw, describe: Describe, key: str = "", **changes: Any) -> Iterator[Server]:
     server = Server(draw, describe, key, **changes)
-
-    class Handler(_Handler):
-        state = server
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    httpd.daemon_threads = True
-    server.url = f"http://127.0.0.1:{httpd.server_port}/v1"
-    thread = threading.Thread(target=httpd.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with listen(_Handler, state=server) as address:
+        server.url = f"{address}/v1"
         yield server
-    finally:
-        httpd.shutdown()
-        httpd.server_close()
-        thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     state: Server
-    protocol_version = "HTTP/1.1"
 
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def do_GET(self) -> None:
+    def get(self) -> None:
         if self.path == "/v1/models":
             self._send(200, b'{"object": "list", "data": []}')
             return
@@ -122,13 +106,12 @@ class _Handler(BaseHTTPRequestHandler):
         name = self.path.removeprefix("/files/")
         self._send(200, self.state.files[name], "image/png")
 
-    def do_POST(self) -> None:
+    def post(self, body: dict[str, Any]) -> None:
         state = self.state
         with state.lock:
             state.working += 1
             state.busiest = max(state.busiest, state.working)
         try:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             state.requests.append((self.path, body))
             self._fail_or_send(*self._answer(body), fault=state.faults.next())
         finally:
@@ -227,14 +210,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(
         self, status: int, body: bytes, kind: str = "application/json", length: int | None = None
     ) -> None:
-        try:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(length or len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-        except OSError:
-            pass  # The client has given up, as it should.
+        # A client that has given up did as it should.
+        with suppress(OSError):
+            self.send(status, body, Content_Type=kind, Content_Length=str(length or len(body)))
         if length is not None:
             self.close_connection = True
 

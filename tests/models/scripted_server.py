@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from loopback import QuietHandler, listen
 from PIL import Image
 
 from driftloop.models import Player, get_backend
@@ -45,14 +45,10 @@ class Scripted:
         return outcome
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     state: Scripted
-    protocol_version = "HTTP/1.1"
 
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def do_GET(self) -> None:
+    def get(self) -> None:
         if self.path.endswith("/models"):
             self.send(200, b"{}")
             return
@@ -60,8 +56,7 @@ class Handler(BaseHTTPRequestHandler):
         self.state.headers.append(dict(self.headers))
         self._act({})
 
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    def post(self, body: dict[str, Any]) -> None:
         self.state.requests.append(body)
         self.state.headers.append(dict(self.headers))
         self._act(body)
@@ -74,13 +69,6 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True
 
-    def send(self, status: int, body: bytes, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
-
     def drip(self, data: bytes, pause: float = 0.05) -> None:
         """Send a byte now and then, for ever."""
         while not self.state.over.wait(pause):
@@ -91,23 +79,12 @@ class Handler(BaseHTTPRequestHandler):
 @contextmanager
 def script(answer: Answer) -> Iterator[Scripted]:
     scripted = Scripted(answer)
-
-    class Own(Handler):
-        state = scripted
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Own)
-    httpd.daemon_threads = True
-    httpd.block_on_close = False
-    scripted.url = f"http://127.0.0.1:{httpd.server_port}/v1"
-    thread = threading.Thread(target=httpd.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield scripted
-    finally:
-        scripted.over.set()
-        httpd.shutdown()
-        httpd.server_close()
-        thread.join()
+    with listen(Handler, state=scripted) as address:
+        scripted.url = f"{address}/v1"
+        try:
+            yield scripted
+        finally:
+            scripted.over.set()
 
 
 def picture(color: tuple[int, int, int] = (200, 30, 30)) -> Image.Image:

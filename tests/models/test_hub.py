@@ -40,7 +40,8 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A hub with the bundled models, and a cache that is empty."""
     # A name of its own for each test: the library keeps lists of files in memory, by name.
     for who, (name, *_) in MODELS.items():
-        shutil.copytree(bundled_path(name), tmp_path / "hub" / "owner" / f"{who}-{tmp_path.name}")
+        repository = tmp_path / "hub" / "owner" / f"{who}-{tmp_path.name}"
+        shutil.copytree(bundled_path(name), repository, copy_function=os.symlink)
     with serve_hub(tmp_path / "hub") as found:
         monkeypatch.setattr(constants, "ENDPOINT", found.address)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cached"))

@@ -218,10 +218,12 @@ def test_a_second_interrupt_ends_at_once(server: Scripted, tmp_path: Path) -> No
         process.communicate()
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+@pytest.fixture
+def deaf() -> Iterator[int]:
+    """A port that nothing listens at, held so that nobody else may."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])
 
 
 @pytest.mark.parametrize(
@@ -233,10 +235,10 @@ def free_port() -> int:
     ],
 )
 def test_a_dead_address_is_told_before_anything_is_loaded(
-    server: Scripted, tmp_path: Path, url: str, words: str
+    server: Scripted, deaf: int, tmp_path: Path, url: str, words: str
 ) -> None:
     there = server.url.split(":")[2].removesuffix("/v1")
-    address = url.format(port=free_port(), there=there)
+    address = url.format(port=deaf, there=there)
     started = time.monotonic()
     study = two(server, base_url=address)
     with pytest.raises(ServerError, match=words) as error:

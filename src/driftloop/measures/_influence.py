@@ -42,8 +42,8 @@ def weighted_mean(weights: Floats, values: Floats) -> Weighted:
     with np.errstate(invalid="ignore", divide="ignore"):
         value = np.where(counts > 0, weights @ filled / counts, np.nan)
         scale = weights.sum(axis=1) / counts
-        influence = (filled - np.nan_to_num(value)[:, None]) * here
-    influence *= np.nan_to_num(scale, posinf=0.0)[:, None]
+        influence = (filled - _or_zero(value)[:, None]) * here
+    influence *= _or_zero(scale)[:, None]
     return Weighted(value, influence)
 
 
@@ -84,9 +84,14 @@ def pair_distance(weights: Floats, u: Floats, v: Floats | None = None) -> Weight
         value = np.where(pairs > 0.5, zero_if_rounding(value), np.nan)
         scale = 2.0 * weights.sum(axis=1) / pairs * ((count - 1) / max(count - 2, 1))
     # (others - sums) is the sum of a prompt's distances to all others of the resample.
-    influence = (others - sums - np.nan_to_num(value)[:, None].astype(exact) * others) * here
-    influence *= np.nan_to_num(scale, posinf=0.0)[:, None].astype(exact)
+    influence = (others - sums - _or_zero(value)[:, None].astype(exact) * others) * here
+    influence *= _or_zero(scale)[:, None].astype(exact)
     return Weighted(value, influence)
+
+
+def _or_zero(values: Floats) -> Floats:
+    """Values, with 0 for those that are missing."""
+    return np.where(np.isfinite(values), values, 0.0)
 
 
 def zero_if_rounding(distances: Floats) -> Floats:

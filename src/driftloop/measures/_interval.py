@@ -72,20 +72,24 @@ def studentized(
         Lower and upper ends, ``(columns,)``; NaN with fewer than two prompts, Student's t where
         there are fewer than six or too many resamples have no spread.
     """
-    low, high = np.full((2, len(estimate)), np.nan)
-    for column, count in enumerate(counts):
-        if count < 2 or not np.isfinite(estimate[column]) or not np.isfinite(error[column]):
-            continue
-        below = above = student(float(count))
-        fine = (errors[:, column] > TINY) & np.isfinite(drawn[:, column])
-        if count >= FEWEST and fine.sum() > (1 - MOST_LOST) * len(fine):
-            ratios = (drawn[fine, column] - estimate[column]) / errors[fine, column]
-            tail = (1 - LEVEL) / 2
-            upper, lower = np.quantile(ratios, [1 - tail, tail])
-            below, above = float(upper), -float(lower)
-        low[column] = estimate[column] - below * error[column]
-        high[column] = estimate[column] + above * error[column]
-    return low, high
+    counts = np.asarray(counts)
+    told = (counts >= 2) & np.isfinite(estimate) & np.isfinite(error)
+    below = np.full(len(estimate), np.nan)
+    for count in np.unique(counts[told]):
+        below[told & (counts == count)] = student(float(count))
+    above = below.copy()
+    fine = (errors > TINY) & np.isfinite(drawn)
+    enough = told & (counts >= FEWEST) & (fine.sum(axis=0) > (1 - MOST_LOST) * len(fine))
+    whole = fine.all(axis=0)
+    # Those that every resample tells are done together, the others one by one.
+    together, alone = np.flatnonzero(enough & whole), np.flatnonzero(enough & ~whole)
+    for columns in (*([together] if len(together) else []), *alone[:, None]):
+        kept = fine[:, columns].all(axis=1)
+        ratios = (drawn[kept][:, columns] - estimate[columns]) / errors[kept][:, columns]
+        tail = (1 - LEVEL) / 2
+        upper, lower = np.quantile(ratios, [1 - tail, tail], axis=0)
+        below[columns], above[columns] = upper, -lower
+    return estimate - below * error, estimate + above * error
 
 
 class Pivot(NamedTuple):

@@ -335,11 +335,10 @@ def _fill(block: _Block, t: int, w: Floats, parts: _Parts) -> None:
             ),
         ]
     for row, (value, slopes) in enumerate(rows):
-        which = np.ix_(range(len(w)), list(slopes), list(slopes))
         block.values[row, :, t] = value
-        block.errors[row, :, t] = standard_error(
-            list(slopes.values()), covariance[which], w.shape[1]
-        )
+        at = list(slopes)
+        some = np.ascontiguousarray(covariance.take(at, axis=1).take(at, axis=2))
+        block.errors[row, :, t] = standard_error(list(slopes.values()), some, w.shape[1])
 
 
 class _Average:
@@ -351,8 +350,9 @@ class _Average:
         self._count: Floats = np.zeros(1)
 
     def add(self, part: Weighted) -> None:
-        self._count = self._count + np.isfinite(part.value)
-        self._value = self._value + np.nan_to_num(part.value)
+        here = np.isfinite(part.value)
+        self._count = self._count + here
+        self._value = self._value + np.where(here, part.value, 0.0)
         self._influence = self._influence + part.influence
 
     def mean(self, none: Weighted) -> Weighted:

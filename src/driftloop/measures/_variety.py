@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ._bootstrap import Curve, Labels
 from ._drift import check_states
-from ._interval import Bools, Floats, corrected_jackknife_error, student
+from ._interval import Bools, Floats, Ints, corrected_jackknife_error, student
 
 EXACT = 50
 """Prompts up to which each is left out in turn; above, they are left out in so many groups."""
@@ -18,6 +18,8 @@ GROUPS = 10
 a thousand prompts."""
 NEIGHBOURS = 2
 """With how many others each prompt is left out together."""
+HELD = 500_000
+"""Numbers of Gram matrices held at once; their eigenvalues are found together."""
 
 
 def vendi(x: Floats, *, order: float = 1.0) -> Floats:
@@ -98,39 +100,48 @@ def variety(x: Floats, prompts: Labels, *, order: float = 1.0) -> Curve:
 
 def _one_round(sets: Floats, order: float) -> tuple[float, float, float]:
     """Score of ``(twins, prompts, d)`` and its interval."""
-    _, count, d = sets.shape
+    twins, count, d = sets.shape
     few = count <= max(d, EXACT)
     units = min(count, EXACT if few else GROUPS)
     groups = np.arange(count) * units // count
     if few:
         gram = sets @ np.swapaxes(sets, -1, -2)
 
-        def without(*gone: int) -> float:
+        def grams(gone: Ints, kept: Bools) -> Floats:
             # The Gram matrix of fewer prompts is a part of that of all.
-            kept = ~np.isin(groups, gone)
-            return mean_score(gram[:, kept][:, :, kept], int(kept.sum()))
+            at = np.nonzero(kept)[1].reshape(len(kept), -1)
+            return np.asarray(np.swapaxes(gram[:, at[:, :, None], at[:, None, :]], 0, 1))
     else:
         parts = [sets[:, groups == unit].astype(np.float64) for unit in range(units)]
         each = np.stack([np.swapaxes(part, -1, -2) @ part for part in parts])
         everything = each.sum(axis=0)
 
-        def without(*gone: int) -> float:
-            kept = everything - each[list(gone)].sum(axis=0)
-            return mean_score(kept, int((~np.isin(groups, gone)).sum()))
+        def grams(gone: Ints, kept: Bools) -> Floats:
+            return np.asarray(everything - each[gone].sum(axis=1))
 
-    def mean_score(gram: Floats, states: int) -> float:
-        return float(_score(np.linalg.eigvalsh(gram / states), order).mean())
+    block = max(1, HELD // (twins * (count if few else d) ** 2))
 
-    value = without()
+    def without(gone: Ints) -> Floats:
+        """Scores where each row's groups are left out."""
+        kept = (groups != gone[:, :, None]).all(axis=1)
+        states = kept.sum(axis=1)
+        result = np.empty(len(gone))
+        for size in np.unique(states):
+            alike = np.flatnonzero(states == size)
+            for first in range(0, len(alike), block):
+                some = alike[first : first + block]
+                values = np.linalg.eigvalsh(grams(gone[some], kept[some]) / int(size))
+                result[some] = _score(values, order).mean(axis=-1)
+        return result
+
+    value = float(without(np.empty((1, 0), dtype=np.int64))[0])
     if units < 3:
         return value, np.nan, np.nan
-    pairs = [(i, (i + step) % units) for step in range(1, NEIGHBOURS + 1) for i in range(units)]
-    error = corrected_jackknife_error(
-        value,
-        np.array([without(i) for i in range(units)]),
-        np.array(pairs),
-        np.array([without(*pair) for pair in pairs]),
+    alone = np.arange(units)
+    pairs = np.array(
+        [(i, (i + step) % units) for step in range(1, NEIGHBOURS + 1) for i in range(units)]
     )
+    error = corrected_jackknife_error(value, without(alone[:, None]), pairs, without(pairs))
     reach = student(units) * error
     return value, value - reach, value + reach
 
