@@ -31,6 +31,7 @@ FLOORS = [
     {"runners", "report", "explorer"},
     {"printing", "streams", "unexpected"},
     {"ending"},
+    {"options"},
     {"cli"},
     {"__main__"},
 ]

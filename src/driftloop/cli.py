@@ -14,6 +14,16 @@ from rich.text import Text
 from .ending import concerns, exit_code, exits
 from .errors import Exits, ModelError, StudyError, lacking
 from .files import exported
+from .options import (
+    AsJson,
+    Include,
+    Quiet,
+    RunArgument,
+    StudyArgument,
+    concerned,
+    parse_pair,
+    parse_settings,
+)
 from .printing import (
     err,
     out,
@@ -37,25 +47,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-# Written out, since asking the package would import all of a study for every --help.
-StudyArgument = Annotated[
-    str,
-    typer.Argument(
-        help="A study file (TOML), or the name of a study that ships: quickstart, "
-        "why-they-disagree, without-captioner, elevator-music-postcard, long-postcard, "
-        "model-swap-postcard on bundled models; elevator-music, long, model-swap on large ones."
-    ),
-]
-
-
-def _concerned(folder: Path | None) -> Path | None:
-    if folder is not None:
-        concerns(folder)
-    return folder
-
-
-RunArgument = Annotated[Path, typer.Argument(help="A run folder.", callback=_concerned)]
 
 
 def _version(wanted: bool) -> None:
@@ -90,7 +81,8 @@ def run(
             "device. The results are the same.",
         ),
     ] = "devices",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    quiet: Quiet = False,
+    files: Include = None,
 ) -> None:
     """Play a study, then report. Run again to go on, to retry, or to extend."""
     from . import runners
@@ -119,7 +111,8 @@ def plan(
     folder: Annotated[
         Path | None, typer.Option("--out", "-o", help="Count the steps in this folder as done.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: AsJson = False,
+    files: Include = None,
 ) -> None:
     """Say what a study would take: calls, time, disk, memory. Runs nothing."""
     from .runners import make_plan
@@ -159,7 +152,8 @@ def report(
         int | None,
         typer.Option(min=1, help="How many the film strips hold together.", show_default="3000"),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    quiet: Quiet = False,
+    files: Include = None,
 ) -> None:
     """Measure a run and write report.html."""
     from .store import open_run
@@ -213,7 +207,8 @@ def check(
         list[str] | None,
         typer.Option("--set", "-s", metavar="KEY=VALUE", help="A setting, as a study has it."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: AsJson = False,
+    files: Include = None,
 ) -> None:
     """Load a model and test it: role, limits, batch invariance, speed, memory."""
     from .encoders import is_encoder
@@ -232,7 +227,7 @@ def check(
                 print_encoder(check)
         return
     with err.status(f"loading and testing {model}"):
-        found = check_model(model, backend=backend, **_parse_settings(settings or []))
+        found = check_model(model, backend=backend, **parse_settings(settings or []))
     if as_json:
         data = found._asdict() | {"invariance": found.invariance._asdict()}
         data["example"] = found.said
@@ -272,7 +267,7 @@ def doctor(
 def import_(
     source: Annotated[Path, typer.Argument(help="A table, or a folder of chains.")],
     folder: Annotated[
-        Path, typer.Option("--out", "-o", help="The run folder to make.", callback=_concerned)
+        Path, typer.Option("--out", "-o", help="The run folder to make.", callback=concerned)
     ],
     columns: Annotated[
         list[str] | None,
@@ -296,12 +291,12 @@ def import_(
     encoding: Annotated[
         str | None, typer.Option(help="Of text files.", show_default="what they look like")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Read chains that others made into a run folder, which report and doctor then read."""
     from .chains import check_numbered, import_chains
 
-    chosen = dict(_parse_pair(pair, "--column", "round=gen") for pair in columns or [])
+    chosen = dict(parse_pair(pair, "--column", "round=gen") for pair in columns or [])
     found = import_chains(
         source,
         folder,
@@ -332,7 +327,7 @@ def export(
     steps: Annotated[
         bool, typer.Option("--steps", help="One row a step, not a round: .parquet or .csv.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write a run as a table with its pictures, or as a film of one trajectory or of all."""
     from .chains import export_run, select
@@ -357,29 +352,6 @@ def schema() -> None:
     from .runners import study_schema
 
     print(json.dumps(study_schema(), indent=2))
-
-
-def _parse_settings(pairs: list[str]) -> dict[str, Any]:
-    import tomllib
-
-    settings: dict[str, Any] = {}
-    for pair in pairs:
-        key, value = _parse_pair(pair, "--set", "temperature=0.7")
-        if key in {"path", "backend"}:
-            said = "the argument is" if key == "path" else "--backend says"
-            raise StudyError(f"--set {pair}: {said} the {key}; leave it out here")
-        try:
-            settings[key] = tomllib.loads(f"x = {value}")["x"]
-        except ValueError:
-            settings[key] = value
-    return settings
-
-
-def _parse_pair(pair: str, option: str, example: str) -> tuple[str, str]:
-    key, equals, value = pair.partition("=")
-    if not equals:
-        raise StudyError(f"{option} {pair}: write it as KEY=VALUE, e.g. {option} {example}")
-    return key.strip(), value
 
 
 def _write_report(opened: Run, path: Path | None, quiet: bool, **chosen: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -9,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 import driftloop
+from driftloop.cli import app
 from driftloop.encoders import _registry as encoders
 from driftloop.encoders import get_encoder
 from driftloop.errors import ModelError, StudyError
@@ -207,3 +210,17 @@ def test_an_encoder_of_a_file_measures(tmp_path: Path) -> None:
     )
     assert driftloop.include(file) == ["Lengths"]
     assert get_encoder("lengths").encode(["a", "abc"]).shape == (2, 2)
+
+
+def test_the_command_line_takes_files_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my_rule.py").write_text(block("my_rule.py"), "utf-8")
+    Path("study.toml").write_text(block("study.toml"), "utf-8")
+    play = ["run", "study.toml", "--out", "run", "--no-report", "--quiet"]
+    refused = CliRunner().invoke(app, play)
+    assert isinstance(refused.exception, StudyError)
+    assert not Path("run").exists()
+    assert CliRunner().invoke(app, [*play, "--include", "my_rule.py"]).exit_code == 0
+    planned = CliRunner().invoke(app, ["plan", "study.toml", "--json", "--include", "my_rule.py"])
+    calls = {row["model"]: row["calls"] for row in json.loads(planned.output)["rows"]}
+    assert calls == {"draw": 24, "tell": 24, "echo": 12}
