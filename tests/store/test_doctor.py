@@ -22,6 +22,7 @@ from driftloop.runners import Session, cast_study
 from driftloop.steps import Role
 from driftloop.store import examine, open_run
 from driftloop.store._schema import _m005_imported_steps_in_a_row
+from driftloop.store._sums import SEALED, seal_all
 
 
 @pytest.fixture
@@ -156,6 +157,8 @@ def test_an_older_import_with_a_failure_is_sound(tmp_path: Path) -> None:
         run._db.execute("UPDATE failures SET step = 1")
         with run._transaction() as db:
             _m005_imported_steps_in_a_row(db)
+            for table in ("steps", "failures"):
+                seal_all(db, table, SEALED[table])
     assert examine(tmp_path / "run", repair=True) == []
     with open_run(tmp_path / "run") as run:
         rows = run.steps().to_pylist()

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from ..steps import Content, Reading
+from ._sums import put_row
 
 TEXTS = (
     " LEFT JOIN texts i ON c.input_kind = 'text' AND i.id = c.input"
@@ -44,16 +45,12 @@ def put_call(
         seconds: What the call took.
         again: Put it in the place of one of that key; else that is an error.
     """
-    row: dict[str, object] = {
-        "key": key, "fingerprint": fingerprint,
-        "input_kind": given and given.kind, "input": given and _stored(db, given), "seed": seed,
-        "output_kind": outcome.kind, "output": _stored(db, outcome),
-        "readings": json.dumps(readings), "tokens_written": tokens_written, "cut_text": cut_text,
-        "flags": json.dumps(flags), "session": session, "started": started, "seconds": seconds,
-    }  # fmt: skip
     how = "INSERT OR REPLACE" if again else "INSERT"
-    marks = ", ".join("?" * len(row))
-    db.execute(f"{how} INTO calls ({', '.join(row)}) VALUES ({marks})", (*row.values(),))
+    put_row(
+        db, "calls", key, fingerprint, given and given.kind, given and _stored(db, given), seed,
+        outcome.kind, _stored(db, outcome), json.dumps(readings), tokens_written, cut_text,
+        json.dumps(flags), session, started, seconds, how=how,
+    )  # fmt: skip
 
 
 def drop_unused(db: sqlite3.Connection) -> None:
