@@ -75,7 +75,8 @@ def test_a_run_that_is_being_played_is_not_repaired(whole: Path) -> None:
             examine(whole, repair=True)
         assert half.exists()
         assert len(session.run) == cast_study(toy_study()).steps
-        assert {finding.kind for finding in examine(whole)} == {"picture", "leftover"}
+        # It may be half written because it is being written.
+        assert {finding.kind for finding in examine(whole)} == {"picture"}
     assert {f.kind for f in examine(whole, repair=True) if f.mended} == {"picture", "leftover"}
 
 
@@ -129,7 +130,7 @@ def test_imported_chains_are_never_taken_out(tmp_path: Path) -> None:
         run._db.execute("UPDATE steps SET step = step + 5 WHERE step = 2")
         run.images.path(run.steps()["image"].drop_null()[0].as_py()).unlink()
     findings = examine(tmp_path / "run", repair=True)
-    assert sorted(finding.kind for finding in findings) == ["gap", "picture"]
+    assert sorted(finding.kind for finding in findings) == ["gap", "picture", "row"]
     assert not any(finding.mended or finding.mendable for finding in findings)
     result = CliRunner().invoke(app, ["doctor", str(tmp_path / "run")])
     assert "import the chains again" in result.output

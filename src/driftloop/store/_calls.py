@@ -45,11 +45,12 @@ def put_call(
         seconds: What the call took.
         again: Put it in the place of one of that key; else that is an error.
     """
+    times = [None if time is None else float(time) for time in (started, seconds)]
     how = "INSERT OR REPLACE" if again else "INSERT"
     put_row(
         db, "calls", key, fingerprint, given and given.kind, given and _stored(db, given), seed,
         outcome.kind, _stored(db, outcome), json.dumps(readings), tokens_written, cut_text,
-        json.dumps(flags), session, started, seconds, how=how,
+        json.dumps(flags), session, *times, how=how,
     )  # fmt: skip
 
 

@@ -255,6 +255,8 @@ def connect(path: Path, *, create: bool = False, timeout: float = 10.0) -> sqlit
             _shrink(db)
         if exists:
             _check_tables(db, path)
+            if create:
+                refuse_triggers(db, path)
         return db
     except StoreError:
         if db is not None:
@@ -294,6 +296,20 @@ def _check_tables(db: sqlite3.Connection, path: Path) -> None:
                 f"{path}: it is damaged: {table} {what}; put back a copy, or play the study into "
                 f"another folder"
             )
+
+
+def refuse_triggers(db: sqlite3.Connection, path: Path) -> None:
+    """Write nothing into a file in which that would set off what somebody else wrote.
+
+    Raises:
+        StoreError: There is a trigger, with its name.
+    """
+    found = db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchone()
+    if found is not None:
+        raise StoreError(
+            f"{path}: trigger {found[0]!r} is none of a run's, and would change what is written; "
+            f"put back a copy, or play the study into another folder"
+        )
 
 
 @contextmanager

@@ -44,15 +44,30 @@ KEYS = {
 """What names a row of each table."""
 
 
+_PLAIN = {str, int, float, type(None)}
+
+
 def checksum(values: Iterable[object]) -> int:
     """The checksum of a row, in four bytes with a sign, which is the least that SQLite stores.
 
     Args:
-        values: As SQLite gives them back: integers, floats, texts, bytes and None.
+        values: As SQLite gives them back, or as it takes them: integers, floats where it keeps
+            floats, texts, bytes and None.
     """
+    plain = tuple([value if type(value) in _PLAIN else _plain(value) for value in values])
     # Written in ASCII it is the same in every version of Python, whatever Unicode has added.
-    plain = tuple([zlib.crc32(v) if isinstance(v, bytes) else v for v in values])
     return zlib.crc32(ascii(plain).encode("ascii")) - 2**31
+
+
+def _plain(value: object) -> object:
+    """A value as SQLite gives it back."""
+    if isinstance(value, bytes):
+        return zlib.crc32(value)
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int):
+        return int(value)
+    return float(value) if isinstance(value, float) else value
 
 
 def sealed(*values: object) -> tuple[object, ...]:
