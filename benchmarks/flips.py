@@ -4,8 +4,9 @@
 
 Two small runs are made, one that is played (of planted models) and one that is imported. A flip is
 one bit of a file, on a fresh copy: the doctor has to tell it where it changed what the run holds. A
-value is one field of one row that is replaced by something that should not be there: doctor, report,
-export and the next run of the same study have to take it, or to refuse it in words.
+value is one field of one row that is replaced by something that should not be there: the doctor has
+to tell it; report, export and the next run of the same study have to take it, or to refuse it in
+words.
 """
 
 from __future__ import annotations
@@ -251,11 +252,8 @@ def try_values(
 
 def main() -> None:
     """Make both, and say what came out."""
-    flips, values, seed = (int(word) for word in [*sys.argv[1:4], "300", "500", "1"][:3])
-    if len(sys.argv) < 4:
-        flips, values, seed = (
-            int(word) for word in [*sys.argv[1:], *["300", "500", "1"][len(sys.argv) - 1 :]]
-        )
+    given = [int(word) for word in sys.argv[1:4]]
+    flips, values, seed = [*given, *[300, 500, 1][len(given) :]]
     with tempfile.TemporaryDirectory() as temporary:
         runs = make(Path(temporary))
         started = time.process_time()

@@ -16,7 +16,6 @@ from typing import Any, Literal, NamedTuple
 from ..seeds import digest as hash_of
 from ..seeds import seed as seed_of
 from ..steps import Call, Content
-from ._calls import TEXTS
 from ._images import is_name
 from ._rows import COLUMNS, LONGEST_GAP, UncheckedError, bad_rows, checked, name_row
 from ._run import Run
@@ -143,17 +142,20 @@ def check_keys(ground: Ground) -> Iterator[Trouble]:
     """Each call has the key of what it took; one that was played elsewhere that of its place."""
     query = (
         "SELECT key, fingerprint, input_kind, CASE input_kind WHEN 'text' THEN i.value ELSE input"
-        f" END, seed, EXISTS (SELECT 1 FROM steps WHERE call = key) FROM calls c{TEXTS}"
-    ).replace(" LEFT JOIN texts o ON c.output_kind = 'text' AND o.id = c.output", "")
-    for key, fingerprint, kind, value, seed, used in ground.db.execute(query):
-        if ("calls", (key,)) in ground.found:
-            continue
+        " END, seed FROM calls c LEFT JOIN texts i ON c.input_kind = 'text' AND i.id = c.input"
+    )
+    for key, fingerprint, kind, value, seed in ground.db.execute(query):
         known = kind is not None and isinstance(value, str) and seed is not None
-        if known and Call("", fingerprint, Content(kind, value), seed).key == key:
-            continue
-        ground.unsure.add(key)
-        if not used:
-            yield Trouble("key", f"call {key} has a key that is not its own", "calls", (key,))
+        bad = ("calls", (key,)) in ground.found
+        if not bad and not (known and Call("", fingerprint, Content(kind, value), seed).key == key):
+            ground.unsure.add(key)
+    # The steps' places are looked at where steps are: here are only those of no step.
+    if ground.unsure:
+        used = {call for (call,) in ground.db.execute("SELECT call FROM steps")}
+        for key in ground.unsure - used:
+            yield Trouble(
+                "key", f"call {_shown(key)} has not the key of its input", "calls", (key,)
+            )
 
 
 def check_steps(ground: Ground) -> Iterator[Trouble]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from ..errors import StoreError
+from ..files import identity
 from ..seeds import digest as hash_of
 from ..steps import Content, Failure, Output, Recorded, Step, Trajectory
 from ._calls import put_call
@@ -41,7 +41,7 @@ class Run(RunReader):
         self._new_trajectories: list[Trajectory] = []
         # A connection to a copy of the run has no file, and nothing that could be taken from it.
         ((files,),) = db.execute("SELECT count(*) FROM pragma_database_list WHERE file <> ''")
-        self._files = {DATABASE: _identity(folder / DATABASE)} if files else {}
+        self._files = {DATABASE: identity(folder / DATABASE)} if files else {}
 
     def __enter__(self) -> Run:
         return self
@@ -240,21 +240,12 @@ class Run(RunReader):
         """
         if self._files and LOG not in self._files:
             # SQLite makes it when it first writes, and has it until the last reader leaves.
-            log = _identity(self.folder / LOG)
+            log = identity(self.folder / LOG)
             self._files.update({LOG: log} if log else {})
         for name, file in self._files.items():
-            if _identity(self.folder / name) != file:
+            if identity(self.folder / name) != file:
                 raise StoreError(
                     f"{self.folder / name}: the file was deleted or replaced while the run was "
                     f"played, so nothing more is written to it; put back a copy of it, or play the "
                     f"study into another folder with --out"
                 )
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from another that is put under its name; None where there is none."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
