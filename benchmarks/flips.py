@@ -20,6 +20,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,9 @@ VALUES: list[Any] = [
 """What is put in the place of a value."""
 
 
+FINE = {"done", "refused", "as it was", "not possible"}
+
+
 def make(folder: Path) -> list[tuple[Path, Path | None]]:
     """A run that is played and one that is imported, each with the study it goes on with."""
     import driftloop
@@ -97,16 +101,16 @@ def contents(folder: Path) -> object:
 
 
 def attempt(work: Callable[[], object]) -> str:
-    """How it ended: ``done``, ``refused`` in words, or a traceback."""
+    """How it ended: as it says itself, ``done``, ``refused`` in words, or a traceback."""
     from driftloop.errors import DriftloopError
 
     try:
-        work()
+        said = work()
     except DriftloopError as error:
         return "refused" if str(error).strip() else "no words"
     except Exception:
         return traceback.format_exc()
-    return "done"
+    return said if isinstance(said, str) else "done"
 
 
 def is_told(folder: Path) -> tuple[bool, str]:
@@ -116,6 +120,30 @@ def is_told(folder: Path) -> tuple[bool, str]:
     found: list[Any] = []
     ended = attempt(lambda: found.extend(examine(folder)))
     return bool(found) or ended != "done", ended
+
+
+def steps(folder: Path) -> Any:
+    """What was played, without when."""
+    from driftloop.store import open_run
+
+    with open_run(folder) as run:
+        return run.steps().drop_columns(["started", "seconds", "shared"])
+
+
+def repair(folder: Path, study: Path | None, original: Path) -> str:
+    """How a repair ended: what it can mend is gone after it, and played again as it was."""
+    import driftloop
+    from driftloop.store import examine
+
+    found: list[Any] = []
+    ended = attempt(lambda: found.extend(examine(folder, repair=True)))
+    if ended != "done" or not found or not all(f.mendable or f.kind == "orphan" for f in found):
+        return ended if ended != "done" else "not possible"
+    if any(f.kind != "orphan" for f in examine(folder)):
+        return "LEFT SOMETHING"
+    if study is not None:
+        driftloop.run(str(study), folder, progress=False).close()
+    return "as it was" if steps(folder).equals(steps(original)) else "OTHERWISE"
 
 
 def flip(folder: Path, chance: random.Random) -> str:
@@ -236,16 +264,17 @@ def try_values(
             if not told or how not in {"done", "refused"}:
                 print(f"--- {name}: told {told}\n{how}")
                 ended["doctor: traceback"] += how not in {"done", "refused"}
-            works = list(readers(copy, study))
+            mended = Path(shutil.copytree(copy, copy.with_name("mended")))
+            works = [("repair", partial(repair, mended, study, run)), *readers(copy, study)]
             if whole and number % whole == 0:
                 page = copy / "page.html"
-                works.append(("whole report", lambda page=page, copy=copy: driftloop.write_report(
-                    copy, page, encoders=["lexical"], progress=False)))  # fmt: skip
+                write = partial(driftloop.write_report, encoders=["lexical"], progress=False)
+                works.append(("whole report", partial(write, copy, page)))
             for what, work in works:
                 how = attempt(work)
-                if how not in {"done", "refused"}:
+                if how not in FINE:
                     print(f"--- {name}: {what}\n{how}")
-                    how = "TRACEBACK"
+                    how = "TRACEBACK" if "\n" in how else how
                 ended[f"{what}: {how}"] += 1
     return ended
 

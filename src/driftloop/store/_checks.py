@@ -183,10 +183,11 @@ def check_steps(ground: Ground) -> Iterator[Trouble]:
                 what = f"trajectory {step.trajectory} has no whole step {want}"
                 yield Trouble("gap", what, "steps", (step.trajectory, want))
             continue
-        before = step._replace(want=want + 1)
-        if ("steps", (step.trajectory, step.step)) in ground.found:
+        bad = {("steps", (step.trajectory, step.step)), ("calls", (step.call,))} & ground.found
+        before = step._replace(want=want + 1, bad=bool(bad))
+        if bad:
             continue
-        if ("calls", (step.call,)) not in ground.found:
+        if ("trajectories", (step.trajectory,)) not in ground.found:
             yield from _wrong_in(step, last, ground, root, failures.get(step.trajectory, 0))
         who = step.fingerprint, step.model
         if who not in told and not _is_known(step, players):
@@ -259,6 +260,8 @@ class _Walked(NamedTuple):
     want: int = 0
     """The step that comes next."""
     gap: bool = False
+    bad: bool = False
+    """Whether its rows are found to be wrong, so that nothing is compared with them."""
 
 
 _WALK = """
@@ -294,6 +297,8 @@ def _wrong_in(
         taken = step.input_kind, step.input_text if step.input_kind == "text" else step.input
         given, it = (step.start_kind, step.start), "the prompt"
     missing = given == (None, None) or (elsewhere and step.input_kind is None)
+    if last is not None and last.bad:
+        return
     if not missing and taken != given:
         yield Trouble("input", f"{where}: its input is not {it}", *out)
     played = last.round if last else 0
@@ -334,8 +339,9 @@ def _root(ground: Ground) -> int | None:
         studies = [study for (study,) in checked(rows, "studies.json")]
     except UncheckedError:
         return None
-    roots = {study.get("seed", 0) for study in studies if "rounds" in study}
-    return roots.pop() if len(roots) == 1 else None
+    roots = [study.get("seed", 0) for study in studies if "rounds" in study]
+    alike = all(type(root) is int and root == roots[0] for root in roots)
+    return roots[0] if roots and alike else None
 
 
 @cache

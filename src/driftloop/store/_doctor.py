@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ._checks import CHECKS, Ground, Kind, Trouble, check_pages, named_pictures
 from ._opening import is_played, open_run, sole_player
 from ._repair import AGAIN, CACHED, take_out
-from ._rows import as_it_is
+from ._rows import read_as
 from ._run import Run
 from ._schema import DATABASE, refuse_triggers
 
@@ -76,7 +76,7 @@ def _look(run: Run) -> tuple[list[Trouble], bool, bool]:
     db = run._db
     db.execute("BEGIN")
     try:
-        with as_it_is(db):
+        with read_as(db, _shown):
             troubles += check_pages(ground := Ground(run, imported=False))
             if troubles:
                 return troubles, False, False
@@ -90,6 +90,11 @@ def _look(run: Run) -> tuple[list[Trouble], bool, bool]:
         return [Trouble("database", str(error))], False, False
     finally:
         db.execute("ROLLBACK")
+
+
+def _shown(data: bytes) -> str:
+    """A text as it can be shown and hashed; that it is no UTF-8 is told of its row."""
+    return data.decode("utf-8", "backslashreplace")
 
 
 def _is_new(trouble: Trouble, ground: Ground) -> bool:
@@ -121,7 +126,7 @@ def _files(run: Run, *, repair: bool) -> Iterator[Finding]:
             yield Finding("leftover", f"half-written file {leftover.name}", repair)
         if repair:
             leftover.unlink(missing_ok=True)
-    with as_it_is(run._db):
+    with read_as(run._db, _shown):
         named = set(named_pictures(run))
     for digest in digests:
         if digest not in named:

@@ -9,7 +9,7 @@ from typing import Any
 from ._calls import drop_unused
 from ._checks import PICTURES, Trouble
 from ._run import Run
-from ._sums import KEYS
+from ._sums import KEYS, NotText
 
 AGAIN = {"steps", "calls", "texts", "trajectories", "failures", PICTURES}
 """Where what is taken out is played again, by whoever can play it."""
@@ -37,14 +37,13 @@ def take_out(run: Run, troubles: Iterable[Trouble]) -> None:
         for table, key in rows:
             if table in _USERS:
                 query = _USERS[table].format(_mark(key[0]))
-                value = _bound(key[0])
-                first += db.execute(query, [value] * query.count("?")).fetchall()
+                first += db.execute(query, key * query.count("?")).fetchall()
             elif table == "steps" and all(isinstance(part, int) for part in key):
                 first.append(key)
             elif table == "trajectories":
                 for of in ("steps", "failures"):
                     db.execute(f"DELETE FROM {of} WHERE trajectory = {_mark(key[0])}",
-                               (_bound(key[0]),))  # fmt: skip
+                               (key[0],))  # fmt: skip
         for trajectory, step in dict.fromkeys(first):
             db.execute("DELETE FROM steps WHERE trajectory = ? AND step >= ?", (trajectory, step))
         for table, key in rows:
@@ -61,13 +60,8 @@ def _delete(db: sqlite3.Connection, table: str, key: Sequence[Any]) -> None:
     where = " AND ".join(
         f"{name} IS {_mark(part)}" for name, part in zip(KEYS[table], key, strict=True)
     )
-    db.execute(f"DELETE FROM {table} WHERE {where}", [_bound(part) for part in key])
+    db.execute(f"DELETE FROM {table} WHERE {where}", key)
 
 
 def _mark(value: object) -> str:
-    return "CAST(? AS TEXT)" if isinstance(value, str) else "?"
-
-
-def _bound(value: object) -> object:
-    """A value for a query; a text as its bytes, which may be no UTF-8."""
-    return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+    return "CAST(? AS TEXT)" if isinstance(value, NotText) else "?"

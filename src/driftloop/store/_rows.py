@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from types import GenericAlias
@@ -25,7 +25,7 @@ from pydantic import (
     ValidationError,
 )
 
-from ._sums import KEYS, SEALED, checksum, lenient
+from ._sums import KEYS, SEALED, NotText, checksum, lenient
 
 CHUNK = 10_000
 """Rows that are in memory at once."""
@@ -157,6 +157,7 @@ SELECT s.trajectory, s.step, s.round, CASE
  WHEN t.id IS NULL THEN 'trajectory'
  WHEN c.key IS NULL THEN 'call'
  WHEN c.output_kind = 'text' AND o.id IS NULL OR c.output IS NULL THEN 'text'
+ WHEN c.output_kind = 'image' AND typeof(c.output) <> 'text' THEN 'picture'
  WHEN c.input_kind = 'text' AND i.id IS NULL OR (c.input_kind IS NULL) <> (c.input IS NULL)
  THEN 'input' END
 FROM steps s LEFT JOIN trajectories t ON t.id = s.trajectory LEFT JOIN calls c ON c.key = s.call
@@ -243,7 +244,7 @@ def bad_rows(db: sqlite3.Connection, table: str, *, sums: bool = False) -> Itera
     keys = [list(columns).index(name) for name in KEYS[table]]
     names = ", ".join([*columns, *["checksum"] * sums])
     adapter = _adapter(tuple(f"{table}.{name}" for name in columns))
-    with as_it_is(db):
+    with read_as(db, lenient):
         cursor = db.execute(f"SELECT {names} FROM {table}")
         while rows := cursor.fetchmany(CHUNK):
             seals = [row[-1] for row in rows] if sums else []
@@ -278,9 +279,9 @@ def missing_part(db: sqlite3.Connection) -> BadRow | None:
 
 
 @contextmanager
-def as_it_is(db: sqlite3.Connection) -> Iterator[None]:
-    """Read texts that are no UTF-8 too, with what is none as lone surrogates."""
-    before, db.text_factory = db.text_factory, lenient
+def read_as(db: sqlite3.Connection, decode: Callable[[bytes], object]) -> Iterator[None]:
+    """Read texts otherwise than as UTF-8 that has no mistake."""
+    before, db.text_factory = db.text_factory, decode
     try:
         yield
     finally:
@@ -313,17 +314,20 @@ def _wrong(
     adapter: TypeAdapter[Any], rows: Sequence[Sequence[Any]], columns: Sequence[str]
 ) -> dict[int, str]:
     """What is wrong, by the place of the row: the first thing of each."""
+    found = {
+        place: f"{columns[[*map(type, row)].index(NotText)]} is no text: its bytes are no UTF-8"
+        for place, row in enumerate(rows)
+        if NotText in map(type, row)
+    }
     try:
         adapter.validate_python(rows)
     except ValidationError as error:
-        found: dict[int, str] = {}
         for problem in error.errors(include_url=False, include_context=False):
             row, column, *_ = (int(part) for part in problem["loc"][:2])
             value = repr(rows[row][column])
             shown = value if len(value) <= 60 else f"{value[:57]}..."
             found.setdefault(row, f"{columns[column]} is {shown}: {_say(problem['msg'])}")
-        return found
-    return {}
+    return found
 
 
 def _first(error: ValidationError) -> str:

@@ -62,7 +62,7 @@ def checksum(values: Iterable[object]) -> int:
 def _plain(value: object) -> object:
     """A value as SQLite gives it back."""
     if isinstance(value, bytes):
-        return zlib.crc32(value)
+        return len(value), zlib.crc32(value)
     if isinstance(value, str):
         return str(value)
     if isinstance(value, int):
@@ -147,19 +147,18 @@ def seal_all(db: sqlite3.Connection, table: str, columns: Sequence[str]) -> None
             (checksum(row), *key)
             for row in rows
             for key in [[row[place] for place in places]]
-            if all(not isinstance(part, str) or _is_text(part) for part in key)
+            if not any(isinstance(part, NotText) for part in key)
         ),
     )
 
 
-def lenient(data: bytes) -> str:
-    """A text of a file as it is: bytes that are no UTF-8 become lone surrogates."""
-    return data.decode("utf-8", "surrogateescape")
+class NotText(bytes):
+    """A text of a file whose bytes are no UTF-8."""
 
 
-def _is_text(value: str) -> bool:
+def lenient(data: bytes) -> str | NotText:
+    """A text of a file, or its bytes where they are none."""
     try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        return data.decode()
+    except UnicodeDecodeError:
+        return NotText(data)
