@@ -81,7 +81,7 @@ def steps_table(db: sqlite3.Connection, trajectories: Sequence[int] | None = Non
         whole = checked_columns(data, *KINDS)
         named: dict[str, Sequence[Any]] = dict(zip(columns, whole, strict=True))
         rounds += named["round"]
-        named["readings"] = [_readings(value) for value in named["readings"]]
+        named["readings"] = [value and _readings(value) for value in named["readings"]]
         named["shared"] = [bool(value) for value in named["shared"]]
         arrays = [
             pa.array(named[name], text).dictionary_encode()
