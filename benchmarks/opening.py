@@ -19,6 +19,7 @@ from pathlib import Path
 from driftloop.steps import Content
 from driftloop.store import Run, create_run, open_run
 from driftloop.store._calls import put_call
+from driftloop.store._sums import put_row
 
 ROUNDS = 100
 
@@ -53,19 +54,13 @@ def make(folder: Path, steps: int) -> None:
             run.add_player(f"player-{number}", model, role, 8, {})
         db = run._db
         db.execute("BEGIN")
-        db.executemany(
-            "INSERT INTO trajectories VALUES (?, ?, 'p', ?)",
-            ((n, "one", n) for n in range(-(-steps // (2 * ROUNDS)))),
-        )
+        for n in range(-(-steps // (2 * ROUNDS))):
+            put_row(db, "trajectories", n, "one", "p", n)
         calls(db, steps)
-        db.executemany(
-            "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, 0)",
-            (
-                (n // (2 * ROUNDS), at := n % (2 * ROUNDS), at // 2 + 1,
-                 ("generator", "captioner")[n % 2], ("draw", "look")[n % 2], key(n))
-                for n in range(steps)
-            ),
-        )  # fmt: skip
+        for n in range(steps):
+            role, model = ("generator", "captioner")[n % 2], ("draw", "look")[n % 2]
+            number, at = divmod(n, 2 * ROUNDS)
+            put_row(db, "steps", number, at, at // 2 + 1, role, model, key(n), 0)
         db.execute("COMMIT")
         run.end("finished")
 

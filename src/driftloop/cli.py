@@ -243,7 +243,7 @@ def doctor(
         bool, typer.Option(help="Take out what is damaged, so that the next run plays it again.")
     ] = False,
 ) -> None:
-    """Check a run folder: database, pictures, trajectories."""
+    """Check a run folder: database, rows, texts, keys of calls, pictures, trajectories."""
     from .store import examine, open_run
 
     findings = examine(folder, repair=repair)

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and with the rights that the user's umask gives."""
+"""Files: written whole or not at all, with the rights that the umask gives, and told apart."""
 
 from __future__ import annotations
 
@@ -134,3 +134,12 @@ else:
             # In use; or a file system without locks, where nothing is taken for a leftover.
             return False
         return True
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file or folder from another under its name; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

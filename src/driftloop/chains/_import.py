@@ -114,9 +114,9 @@ def import_chains(
             raise ChainError(f"{source}: no chain in it can be used{_why(reader.account)}")
         reader.account.notes += _changes(chains)
         content = _content(chains)
-        if held and held["content"] != content:
+        if held and held.get("content") != content:
             raise ChainError(
-                f"{folder} holds other chains, imported from {held['source']}; choose another "
+                f"{folder} holds other chains, imported from {held.get('source')}; choose another "
                 f"folder with --out, or delete that one"
             )
         fresh = not (held and held["done"])

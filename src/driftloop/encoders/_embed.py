@@ -80,6 +80,11 @@ def embed(
             missing.update(content for content in batch if content not in fresh)
             computed += len(fresh)
             advance(len(batch))
+    if len({vector.size for vector in known.values()}) > 1:
+        raise StoreError(
+            f"{run.folder}: vectors that are kept of '{encoder.name}' have another length than it "
+            f"gives; driftloop doctor {run.folder} --repair takes out those that are wrong"
+        )
     found = [content for content in wanted if content in known]
     matrix = np.stack([known[content] for content in found]) if found else np.empty((0, 1))
     rows = {content: row for row, content in enumerate(found)}

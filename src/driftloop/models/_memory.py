@@ -35,15 +35,27 @@ def _read() -> dict[str, dict[str, Any]]:
     return data if isinstance(data, dict) else {}
 
 
+def _may_be(name: str, value: object) -> bool:
+    """Whether a number can be what it says: a clock that was set back has given negative times."""
+    least = {"seconds": 0.0, "batch_size": 1, "pixels": 1}.get(name)
+    if least is None or value is None:
+        return True
+    kinds = (int, float) if name == "seconds" else (int,)
+    return type(value) in kinds and least <= float(str(value)) < 1e9
+
+
 def recall(identity: str, settings: dict[str, Any]) -> dict[str, Any]:
     """What is known of a model with these settings: ``batch_size``, ``seconds`` a sample, ..."""
-    return _read().get(_key(identity, settings), {})
+    facts = _read().get(_key(identity, settings))
+    if not isinstance(facts, dict):
+        return {}
+    return {name: value for name, value in facts.items() if _may_be(name, value)}
 
 
 def remember(identity: str, settings: dict[str, Any], **facts: Any) -> None:
     """Note facts about a model with these settings; a folder that cannot be written is no error."""
     everything = _read()
-    everything.setdefault(_key(identity, settings), {}).update(facts)
+    everything[_key(identity, settings)] = {**recall(identity, settings), **facts}
     path = _file()
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

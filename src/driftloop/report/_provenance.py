@@ -46,7 +46,8 @@ def describe_players(material: Material) -> list[PlayerFacts]:
     for print_, call, took in zip(*(steps[name].to_pylist() for name in names), strict=True):
         if call not in calls[print_]:
             calls[print_].add(call)
-            if took is not None:
+            # A clock that was set back has given times below nothing.
+            if took is not None and took >= 0:
                 seconds[print_] += took
     facts = []
     for player in material.players:
@@ -113,12 +114,11 @@ def describe_sessions(material: Material) -> list[SessionFacts]:
         if memory:
             environment["memory"] = f"{memory / 2**30:.0f} GiB"
         environment.update(versions)
-        ended = row["ended"]
         facts.append(
             SessionFacts(
                 row["id"],
                 say_time(row["started"]),
-                say_seconds(ended - row["started"]) if ended else "not ended",
+                _lasted(row["started"], row["ended"]),
                 row["outcome"] or "in play, or killed",
                 _pairs(environment),
             )
@@ -157,6 +157,12 @@ def say_seconds(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _lasted(started: float, ended: float | None) -> str:
+    if ended is None:
+        return "not ended"
+    return say_seconds(ended - started) if ended >= started else "not known: the clock was set back"
 
 
 def _pairs(values: dict[str, Any]) -> list[tuple[str, str]]:

@@ -66,7 +66,7 @@ class Session:
         self.replicas: dict[str, list[Player]] = {name: [*of] for name, of in replicas.items()}
         self.players: dict[str, Player] = {name: of[0] for name, of in self.replicas.items()}
         self.turns = turns or Turns()
-        self._times: dict[int, tuple[float, float | None]] = {}
+        self._times: dict[int, _Times] = {}
         self._first_asked = math.inf
         self._tallies: dict[str, _Tally] = {name: _Tally() for name in casting.seats}
         self._held = ExitStack()
@@ -108,9 +108,9 @@ class Session:
         """The next micro-batch, or None when nothing is ready; see :meth:`Scheduler.ask`."""
         batch = self.scheduler.ask(*models)
         if batch is not None:
-            now = time.time()
-            self._times[batch.number] = now, None
-            self._first_asked = min(self._first_asked, now)
+            clock = time.perf_counter()
+            self._times[batch.number] = _Times(time.time(), clock)
+            self._first_asked = min(self._first_asked, clock)
         return batch
 
     def inputs(self, batch: Batch) -> list[str | Image.Image]:
@@ -137,7 +137,7 @@ class Session:
         """
         started, clock = time.time(), time.perf_counter()
         outcomes = play_batch(player or self.players[batch.model], batch, self.inputs)
-        self._times[batch.number] = started, time.perf_counter() - clock
+        self._times[batch.number] = _Times(started, clock, time.perf_counter() - clock)
         return outcomes
 
     def tell(self, batch: Batch, outcomes: Sequence[Output | Failure]) -> None:
@@ -157,8 +157,10 @@ class Session:
         if any(isinstance(outcome, Failure) and outcome.stopped for outcome in outcomes):
             rest, batch, outcomes = _apart(batch, outcomes)
             self.scheduler.give_back(rest)
-        started, seconds = self._times.pop(batch.number, (time.time(), None))
-        seconds = time.time() - started if seconds is None else seconds
+        clock = time.perf_counter()
+        times = self._times.pop(batch.number, None) or _Times(time.time(), clock)
+        started = times.started
+        seconds = clock - times.clock if times.seconds is None else times.seconds
         self._tallies[batch.model].add(seconds, outcomes)
         self.scheduler.tell(batch, outcomes)
         self.run.images.hold(
@@ -180,7 +182,7 @@ class Session:
 
     def busy(self) -> dict[str, float]:
         """What share of its time each model that has played was playing, replicas on average."""
-        elapsed = time.time() - self._first_asked
+        elapsed = time.perf_counter() - self._first_asked
         return {
             name: tally.seconds / len(self.replicas[name]) / elapsed
             for name, tally in self._tallies.items()
@@ -211,6 +213,17 @@ class Heard(NamedTuple):
     """When their micro-batch began, in seconds since 1970."""
     seconds: float
     """What the model took for it."""
+
+
+class _Times(NamedTuple):
+    """When a micro-batch began, and how long it took."""
+
+    started: float
+    """In seconds since 1970, by a clock that may be set back."""
+    clock: float
+    """By one that may not."""
+    seconds: float | None = None
+    """None where whoever plays it does not tell."""
 
 
 @dataclass

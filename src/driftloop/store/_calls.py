@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from ..steps import Content, Input, Kind, Reading, States
+from ._sums import next_id, put_row
 
 TEXTS = (
     " LEFT JOIN texts i ON c.input_kind = 'text' AND i.id = c.input"
@@ -46,20 +47,17 @@ def put_call(
     """
     given = inputs[0] if inputs else None
     assert not isinstance(given, States)
-    row: dict[str, object] = {
-        "key": key, "fingerprint": fingerprint,
-        "input_kind": given and given.kind, "input": given and _stored(db, given), "seed": seed,
-        "output_kind": outcome.kind, "output": _stored(db, outcome),
-        "readings": json.dumps(readings), "tokens_written": tokens_written, "cut_text": cut_text,
-        "flags": json.dumps(flags), "session": session, "started": started, "seconds": seconds,
-    }  # fmt: skip
+    times = [None if time is None else float(time) for time in (started, seconds)]
     how = "INSERT OR REPLACE" if again else "INSERT"
-    marks = ", ".join("?" * len(row))
-    db.execute(f"{how} INTO calls ({', '.join(row)}) VALUES ({marks})", (*row.values(),))
+    put_row(
+        db, "calls", key, fingerprint, given and given.kind, given and _stored(db, given), seed,
+        outcome.kind, _stored(db, outcome), json.dumps(readings), tokens_written, cut_text,
+        json.dumps(flags), session, *times, how=how,
+    )  # fmt: skip
     for place, further in enumerate(inputs[1:], start=1):
         kind = "states" if isinstance(further, States) else further.kind
         value = _states(db, further) if isinstance(further, States) else _stored(db, further)
-        db.execute(f"{how} INTO inputs VALUES (?, ?, ?, ?)", (key, place, kind, value))
+        put_row(db, "inputs", key, place, kind, value, how=how)
 
 
 def further_inputs(db: sqlite3.Connection, key: str) -> tuple[Input, ...]:
@@ -126,11 +124,9 @@ def _states(db: sqlite3.Connection, states: States) -> int:
             number = int(found[0])
     for one in reversed(missing):
         kind, value = (None, None) if one.last is None else (one.last.kind, _stored(db, one.last))
-        cursor = db.execute(
-            "INSERT INTO states (digest, before, kind, value) VALUES (?, ?, ?, ?)",
-            (one.digest, number, kind, value),
-        )
-        number = int(cursor.lastrowid or 0)
+        after = next_id(db, "states")
+        put_row(db, "states", after, one.digest, number, kind, value)
+        number = after
     assert number is not None
     return number
 

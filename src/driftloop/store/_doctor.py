@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterator
 from contextlib import ExitStack
 from os import PathLike
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from ._calls import drop_unused
-from ._images import is_name
-from ._opening import open_run, sole_player
+from ._checks import CHECKS, Ground, Kind, Trouble, check_pages, named_pictures
+from ._opening import is_played, open_run, sole_player
+from ._repair import AGAIN, CACHED, take_out
+from ._rows import read_as
 from ._run import Run
+from ._schema import DATABASE, refuse_triggers
+
+COPY = "put back a copy, or play the study into a new folder"
+ANEW = "import the chains again, into another folder"
 
 
 class Finding(NamedTuple):
     """Something that is not as it should be."""
 
-    kind: Literal["database", "picture", "gap", "leftover", "orphan"]
+    kind: Kind
     what: str
     """What was found, with its name."""
     mended: bool
@@ -26,14 +31,17 @@ class Finding(NamedTuple):
 
 
 def examine(folder: str | PathLike[str], *, repair: bool = False) -> list[Finding]:
-    """Check a run: the SQLite file, every picture's pixels against its name, every trajectory.
+    """Check a run: the SQLite file, every row, every picture's pixels, every trajectory.
+
+    All rows are read as they are at one moment, so that a run may be played meanwhile. What is
+    checked is the list :data:`~driftloop.store._checks.CHECKS`.
 
     Args:
         folder: The run folder.
-        repair: Take out steps whose picture is lost, and all that follow from them, so that the
-            next run plays them again (to the same bits); delete half-written files. Pictures that
-            no step names are told but kept, and so is every step of chains that were imported,
-            since nothing plays them again.
+        repair: Take out steps whose rows are damaged or whose picture is lost, and all that follow
+            from them, so that the next run plays them again (to the same bits); delete half-written
+            files and damaged vectors. Pictures that no step names are told but kept, and so is
+            every step of chains that were imported, since nothing plays them again.
 
     Returns:
         What was found, empty for a sound run.
@@ -47,97 +55,80 @@ def examine(folder: str | PathLike[str], *, repair: bool = False) -> list[Findin
         if repair:
             # A scheduler counts on what is there, and on the file that it is writing.
             stack.enter_context(sole_player(folder))
-        findings = _check_database(run)
-        if findings:
-            return findings
-        imported = any("imported" in study for study in run.studies())
-        mended = repair and not imported
-        lost, gaps = _lost_pictures(run), _gaps(run)
-        fix = "; import the chains again, into another folder" if imported else ""
-        findings += [Finding("picture", line + fix, mended, not imported) for line in lost.values()]
-        findings += [Finding("gap", line + fix, mended, not imported) for line in gaps.values()]
-        if mended:
-            _take_out(run, lost, gaps)
-            for digest in lost:
-                run.images.remove(digest)
-        for leftover in run.images.leftovers():
-            findings.append(Finding("leftover", f"half-written file {leftover.name}", repair))
-            if repair:
-                leftover.unlink(missing_ok=True)
-        named = set(_named_pictures(run))
-        for digest in run.images.digests():
-            if digest not in named:
-                what = f"picture {digest[:12]} of no step"
-                findings.append(Finding("orphan", what, mended=False, mendable=False))
+            refuse_triggers(run._db, run.folder / DATABASE)
+        troubles, imported, readable = _look(run)
+        mendable = [one.table in (CACHED if imported else CACHED | AGAIN) for one in troubles]
+        findings = [
+            _finding(one, mended=repair and can, mendable=can, imported=imported)
+            for one, can in zip(troubles, mendable, strict=True)
+        ]
+        out = [one for one, can in zip(troubles, mendable, strict=True) if can]
+        if repair and out:
+            take_out(run, out)
+        if readable:
+            findings += _files(run, repair=repair)
     return findings
 
 
-def _check_database(run: Run) -> list[Finding]:
+def _look(run: Run) -> tuple[list[Trouble], bool, bool]:
+    """All that is wrong at this moment, and whether the run was imported, and can be read."""
+    troubles: list[Trouble] = []
+    db = run._db
+    db.execute("BEGIN")
     try:
-        found = [str(row[0]) for row in run._db.execute("PRAGMA integrity_check")]
+        with read_as(db, _shown):
+            troubles += check_pages(ground := Ground(run, imported=False))
+            if troubles:
+                return troubles, False, False
+            ground.imported = _is_imported(run)
+            for check in CHECKS:
+                found = [one for one in check(ground) if _is_new(one, ground)]
+                ground.found.update((one.table, one.key) for one in found)
+                troubles += found
+            return troubles, ground.imported, True
     except sqlite3.DatabaseError as error:
-        found = [str(error)]
-    return [
-        Finding(
-            "database",
-            f"{what}; put back a copy, or play the study into a new folder",
-            mended=False,
-            mendable=False,
-        )
-        for what in found
-        if what != "ok"
-    ]
+        return [Trouble("database", str(error))], False, False
+    finally:
+        db.execute("ROLLBACK")
 
 
-def _named_pictures(run: Run) -> list[str]:
-    rows = run._db.execute(
-        "SELECT output FROM calls WHERE output_kind = 'image'"
-        " UNION SELECT value FROM prompts WHERE kind = 'image'"
+def _shown(data: bytes) -> str:
+    """A text as it can be shown and hashed; that it is no UTF-8 is told of its row."""
+    return data.decode("utf-8", "backslashreplace")
+
+
+def _is_new(trouble: Trouble, ground: Ground) -> bool:
+    return trouble.table is None or (trouble.table, trouble.key) not in ground.found
+
+
+def _is_imported(run: Run) -> bool:
+    """Whether a run was played elsewhere, which its study says, and its players too."""
+    ((count,),) = run._db.execute(
+        "SELECT (SELECT count(*) FROM studies WHERE json LIKE '%\"imported\": {%') +"
+        ' (SELECT count(*) FROM players WHERE details LIKE \'%"backend": "imported"%\')'
     )
-    return [row[0] for row in rows]
+    return bool(count)
 
 
-def _lost_pictures(run: Run) -> dict[str, str]:
-    lost = {}
-    for digest in _named_pictures(run):
-        if not is_name(digest):
-            lost[digest] = f"{str(digest)[:80]!r} is no name of a picture"
-        elif not run.images.has(digest):
-            lost[digest] = f"picture {digest[:12]} is missing"
-        elif not run.images.intact(digest):
-            lost[digest] = f"picture {digest[:12]} is damaged, or another picture under its name"
-    return lost
+def _finding(trouble: Trouble, *, mended: bool, mendable: bool, imported: bool) -> Finding:
+    fix = "" if mendable else f"; {ANEW}" if imported else f"; {COPY}"
+    return Finding(trouble.kind, trouble.what + fix, mended, mendable)
 
 
-def _take_out(run: Run, digests: Iterable[str], gaps: Iterable[tuple[int, int]]) -> None:
-    """Delete every step from those on that gave these pictures, or that come after a gap.
-
-    With them go the calls that no step is left of: what is played again may be answered otherwise.
-    """
-    with run._transaction() as db:
-        first = list(gaps)
-        for digest in digests:
-            first += db.execute(
-                "SELECT trajectory, step FROM steps JOIN calls ON key = call"
-                " WHERE output_kind = 'image' AND output = ?",
-                (digest,),
-            )
-        db.executemany("DELETE FROM steps WHERE trajectory = ? AND step >= ?", first)
-        drop_unused(db)
-
-
-def _gaps(run: Run) -> dict[tuple[int, int], str]:
-    """Trajectories with a step missing in their middle, or without its call or text: the first."""
-    gaps: dict[tuple[int, int], str] = {}
-    rows = run._db.execute(
-        "SELECT s.trajectory, s.step, c.key IS NULL OR c.output_kind = 'text' AND NOT EXISTS"
-        " (SELECT 1 FROM texts t WHERE t.id = c.output) FROM steps s LEFT JOIN calls c"
-        " ON c.key = s.call ORDER BY s.trajectory, s.step"
-    )
-    expected: dict[int, int] = {}
-    for trajectory, step, bare in rows:
-        want = expected.get(trajectory, 0)
-        if (step != want or bare) and (trajectory, want) not in gaps:
-            gaps[(trajectory, want)] = f"trajectory {trajectory} has no whole step {want}"
-        expected[trajectory] = step + 1 if step == want and not bare else want
-    return gaps
+def _files(run: Run, *, repair: bool) -> Iterator[Finding]:
+    """Files that no row names. While somebody plays, their rows may be on their way."""
+    leftovers, digests = [*run.images.leftovers()], [*run.images.digests()]
+    if not repair and is_played(run.folder):
+        return
+    # Whoever wrote one of them has told it by now, or is dead.
+    for leftover in leftovers:
+        if repair or leftover.exists():
+            yield Finding("leftover", f"half-written file {leftover.name}", repair)
+        if repair:
+            leftover.unlink(missing_ok=True)
+    with read_as(run._db, _shown):
+        named = set(named_pictures(run))
+    for digest in digests:
+        if digest not in named:
+            what = f"picture {digest[:12]} of no step"
+            yield Finding("orphan", what, mended=False, mendable=False)

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from ..errors import StoreError
-from ..files import written_whole
+from ..files import identity, written_whole
 from ..pictures import MAX_PIXELS, PictureError, open_picture
 from ..steps import image_digest
 
@@ -58,6 +58,7 @@ class ImageFiles:
         self._held: dict[str, Image.Image] = {}
         self._lock = threading.Lock()
         self._known: set[str] = set()
+        self._place: tuple[int, int] | None = None
 
     def path(self, digest: str) -> Path:
         """Where a picture's file is, or would be.
@@ -82,12 +83,16 @@ class ImageFiles:
 
         Raises:
             OSError: The disk is full or the folder cannot be written.
+            StoreError: The folder was deleted or replaced since pictures were written into it.
         """
+        if images:
+            self._check_place(self.folder, self._place)
         self.hold(images)
         fresh = {self.path(d): image for d, image in images.items() if not self.has(d)}
         folders = {path.parent for path in fresh}
         for folder in folders:
             self._make_folder(folder)
+        self._place = identity(self.folder)
         # Waiting for the disk is most of it, and that can be done for all of them at once.
         if len(fresh) == 1:
             self._write(*next(iter(fresh.items())))
@@ -193,8 +198,18 @@ class ImageFiles:
             while self._size > CACHED_BYTES and len(self._recent) > 1:
                 self._size -= _size(self._recent.popitem(last=False)[1])
 
+    def _check_place(self, folder: Path, before: tuple[int, int] | None) -> None:
+        """Refuse to make a folder anew that pictures of this run were written into."""
+        if before is not None and identity(folder) != before:
+            raise StoreError(
+                f"{folder}: the folder was deleted or replaced while the run was played, and the "
+                f"pictures in it with it; put it back, or stop the run and let "
+                f"driftloop doctor {self.folder.parent} --repair take out what is lost"
+            )
+
     def _make_folder(self, folder: Path) -> None:
         if folder.name in self._known:
+            self._check_place(folder, None if folder.is_dir() else (0, 0))
             return
         if folder.is_symlink():
             raise NotADirectoryError(f"{folder} is a link, and a run writes into no other folder")

@@ -131,6 +131,20 @@ def _take_away(path: Path, held: set[str], *, whole: bool) -> None:
             (path / LOCK).unlink()
 
 
+def is_played(folder: str | os.PathLike[str]) -> bool:
+    """Whether another process plays into a folder, as far as can be known; True where it cannot."""
+    path = _named(folder)
+    if not (path / ".lock").exists():
+        return False
+    if not (os.access(path, os.W_OK | os.X_OK) and os.access(path / ".lock", os.W_OK)):
+        return True
+    try:
+        sole_player(path).release()
+    except StoreError:
+        return True
+    return False
+
+
 def _named(folder: str | os.PathLike[str]) -> Path:
     try:
         return checked(folder)

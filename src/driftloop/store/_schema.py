@@ -10,9 +10,13 @@ from pathlib import Path
 from ..errors import StoreError
 from ._calls import text_digest
 from ._readonly import copy_of, is_writable
+from ._rows import COLUMNS, UncheckedError, first_bad_row, missing_part
+from ._sums import SEALED, seal_all
 
 DATABASE = "driftloop.sqlite"
 """Its name in a run folder."""
+LOG = f"{DATABASE}-wal"
+"""What SQLite writes first, beside it."""
 APPLICATION_ID = 0x44524C50
 """``DRLP``: tells a run's file from any other SQLite file."""
 
@@ -175,29 +179,48 @@ def _m008_texts_once(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE new_calls RENAME TO calls")
 
 
-def _m009_slots_and_further_inputs(db: sqlite3.Connection) -> None:
+def _m009_checksums(db: sqlite3.Connection) -> None:
+    """Have each row say whether it is as it was written; of older runs, as it is now."""
+    for table, columns in {
+        "studies": "digest, json, since",
+        "sessions": "id, study, started, ended, outcome, environment",
+        "prompts": "id, kind, value, source, flags",
+        "players": "fingerprint, model, role, batch_size, details",
+        "calls": "key, fingerprint, input_kind, input, seed, output_kind, output, readings,"
+        " tokens_written, cut_text, flags, session, started, seconds",
+        "trajectories": "id, arm, prompt, twin",
+        "steps": "trajectory, step, round, role, model, call, shared",
+        "failures": "id, trajectory, step, round, model, reason, trace, session, time",
+        "embeddings": "encoder, content, vector",
+    }.items():
+        db.execute(f"ALTER TABLE {table} ADD COLUMN checksum INTEGER")
+        seal_all(db, table, columns.split(", "))
+
+
+def _m010_slots_and_further_inputs(db: sqlite3.Connection) -> None:
     """Let a round have several turns of a role, and a call more than one input."""
+    columns = "trajectory, step, round, role, slot, model, call, shared"
     db.execute(
         "CREATE TABLE new_steps (trajectory INTEGER NOT NULL, step INTEGER NOT NULL,"
         " round INTEGER NOT NULL, role TEXT NOT NULL, slot TEXT NOT NULL, model TEXT NOT NULL,"
-        " call TEXT NOT NULL, shared INTEGER NOT NULL, PRIMARY KEY (trajectory, step))"
-        " WITHOUT ROWID"
+        " call TEXT NOT NULL, shared INTEGER NOT NULL, checksum INTEGER,"
+        " PRIMARY KEY (trajectory, step)) WITHOUT ROWID"
     )
     db.execute(
-        "INSERT INTO new_steps SELECT trajectory, step, round, role, role, model, call, shared"
-        " FROM steps"
+        f"INSERT INTO new_steps ({columns}) SELECT {columns.replace('slot', 'role')} FROM steps"
     )
     db.execute("DROP TABLE steps")
     db.execute("ALTER TABLE new_steps RENAME TO steps")
+    seal_all(db, "steps", columns.split(", "))
     # What a call takes besides the output of the turn before: a text, a picture, or states.
     db.execute(
         "CREATE TABLE inputs (call TEXT NOT NULL, place INTEGER NOT NULL, kind TEXT NOT NULL,"
-        " value NOT NULL, PRIMARY KEY (call, place)) WITHOUT ROWID"
+        " value NOT NULL, checksum INTEGER, PRIMARY KEY (call, place)) WITHOUT ROWID"
     )
     # States in a row: those before, and one more.
     db.execute(
         "CREATE TABLE states (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE,"
-        " before INTEGER, kind TEXT, value)"
+        " before INTEGER, kind TEXT, value, checksum INTEGER)"
     )
 
 
@@ -210,7 +233,8 @@ MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [
     _m006_names_of_players,
     _m007_flags_of_prompts,
     _m008_texts_once,
-    _m009_slots_and_further_inputs,
+    _m009_checksums,
+    _m010_slots_and_further_inputs,
 ]
 """Applied in order; the file's ``user_version`` counts how many it has seen. Append only."""
 
@@ -257,6 +281,10 @@ def connect(path: Path, *, create: bool = False, timeout: float = 10.0) -> sqlit
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute("COMMIT")
             _shrink(db)
+        if exists:
+            _check_tables(db, path)
+            if create:
+                refuse_triggers(db, path)
         return db
     except StoreError:
         if db is not None:
@@ -279,19 +307,56 @@ def _shrink(db: sqlite3.Connection) -> None:
             db.execute("VACUUM")
 
 
-@contextmanager
-def telling(path: Path) -> Iterator[None]:
-    """Have errors of SQLite name a run's file, and what can be done where its pages are damaged.
+def _check_tables(db: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file that lacks a table or column, or has something else by the name of a table.
 
     Raises:
-        StoreError: Whatever SQLite says.
+        StoreError: With the table.
     """
+    # A view would be computed, by what its maker wrote, whenever a run is read.
+    kinds = dict(db.execute("SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')"))
+    for table, columns in COLUMNS.items():
+        found = {name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")}
+        wanted = [*columns, *["checksum"] * (table in SEALED)]
+        if kinds.get(table) != "table" or (lost := [one for one in wanted if one not in found]):
+            what = "is no table" if kinds.get(table) != "table" else f"lacks {', '.join(lost)}"
+            raise StoreError(
+                f"{path}: it is damaged: {table} {what}; put back a copy, or play the study into "
+                f"another folder"
+            )
+
+
+def refuse_triggers(db: sqlite3.Connection, path: Path) -> None:
+    """Write nothing into a file in which that would set off what somebody else wrote.
+
+    Raises:
+        StoreError: There is a trigger, with its name.
+    """
+    found = db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchone()
+    if found is not None:
+        raise StoreError(
+            f"{path}: trigger {found[0]!r} is none of a run's, and would change what is written; "
+            f"put back a copy, or play the study into another folder"
+        )
+
+
+@contextmanager
+def telling(path: Path, db: sqlite3.Connection) -> Iterator[None]:
+    """Have errors of reading and writing name a run's file, and what can be done.
+
+    Raises:
+        StoreError: Whatever SQLite says, or which row does not hold what it should.
+    """
+    see = f"see driftloop doctor {path.parent}"
     try:
         yield
-    except sqlite3.Error as error:
+    except (UncheckedError, sqlite3.Error, UnicodeError) as error:
         # Its subclasses are a full disk, a lock, a constraint; what is damaged has none of its own.
         damaged = type(error) is sqlite3.DatabaseError
-        fix = f"; it is damaged, see driftloop doctor {path.parent}" if damaged else ""
+        if isinstance(error, UncheckedError) or "Could not decode" in str(error):
+            what = first_bad_row(db) or missing_part(db) or error
+            raise StoreError(f"{path}: {what}; {see}") from error
+        fix = f"; it is damaged, {see}" if damaged else ""
         raise StoreError(f"{path}: {error}{fix}") from error
 
 
