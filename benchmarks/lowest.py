@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 # All but the video extra, since torchvision comes built for one torch, and bitsandbytes.
 EXTRAS = "diffusers,lora,transformers,openai,report,minilm,sentence,film"
-TOOLS = ("pytest", "pytest-timeout", "hypothesis", "fastapi", "uvicorn", "openai", "jsonschema")
+TOOLS = ("pytest", "pytest-timeout", "hypothesis", "fastapi", "uvicorn", "jsonschema")
 TESTS = (
     "tests/test_imports.py", "tests/test_layers.py", "tests/test_cli.py", "tests/store",
     "tests/chains/test_export.py", "tests/models/test_contract_generators.py",

@@ -121,7 +121,9 @@ def test_a_refused_import_leaves_nothing(tmp_path: Path) -> None:
     assert there(tmp_path) == before
 
 
-def test_a_refused_command_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_command_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     driftloop.run(toy_study(), tmp_path / "run", progress=False).close()
     monkeypatch.chdir(tmp_path)
     before = there(tmp_path)
@@ -144,6 +146,7 @@ def test_a_refused_command_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(SystemExit) as stopped:
             main()
         assert stopped.value.code == 2, words
+        assert capsys.readouterr().err.startswith("error "), words
         assert there(tmp_path) == before, words
 
 
