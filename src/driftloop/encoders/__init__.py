@@ -3,7 +3,8 @@
 * :class:`Encoder` is the protocol: contents in, one unit vector each out.
 * :func:`get_encoder`, :func:`encoder_names`, :func:`default_encoders` find them;
   :func:`find_encoders` gives both sides of a model that has two, :func:`is_encoder` tells a name.
-* :func:`embed` gives the vectors of a run's texts or pictures, computing only what is not kept.
+* :func:`embed` gives the vectors of a run's texts or pictures, computing only what is not kept;
+  :func:`embed_in_place` gives them in the order of many states.
 
 Those that ship, each of another family, so that a finding can be seen with more than one:
 
@@ -20,15 +21,17 @@ Another package adds one by naming a function that makes it in the entry-point g
 ``driftloop.encoders``. Libraries are imported when an encoder first encodes.
 """
 
-from ._embed import Vectors, embed
+from ._embed import Places, Vectors, embed, embed_in_place
 from ._protocols import Encoder
 from ._registry import default_encoders, encoder_names, find_encoders, get_encoder, is_encoder
 
 __all__ = [
     "Encoder",
+    "Places",
     "Vectors",
     "default_encoders",
     "embed",
+    "embed_in_place",
     "encoder_names",
     "find_encoders",
     "get_encoder",

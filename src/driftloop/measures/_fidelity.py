@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._bootstrap import Estimate, Labels, curve, group_means
-from ._interval import Bools, Floats, expanded_percentiles, prompt_weights
+from ._bootstrap import Estimate, Labels, curve, group_means, numbered
+from ._interval import Bools, Floats, expanded_percentiles, stretches, weightings
 
 RATES = 1e-3, 10.0
 """Rates that are looked for: by the slowest nothing is lost in hundreds of rounds."""
@@ -19,8 +19,6 @@ FEWEST = 4
 """Generations that a curve of three parameters is fitted to at least."""
 FITS = 200
 """Resamples of a fitted curve."""
-BLOCK = 4_000_000
-"""Numbers held at once while rates are searched."""
 
 
 class Decay(NamedTuple):
@@ -97,14 +95,17 @@ def semantic_drift_rate(
     if not count:
         return _nothing(0, "there is no generation to compare")
     here = np.isfinite(means)
-    weights = np.concatenate([np.ones((1, count)), *prompt_weights(count, resamples, seed)])
-    counts = weights @ here
-    with np.errstate(invalid="ignore", divide="ignore"):
-        curves = np.where(counts > 0, weights @ np.where(here, means, 0.0) / counts, np.nan)
-    size = max(1, BLOCK // (GRID * curves.shape[1]))
-    fits = [_fit(curves[first : first + size]) for first in range(0, len(curves), size)]
+    filled = np.where(here, means, 0.0)
+    fits, observed = [], np.empty(0)
+    for weights in weightings(count, resamples, seed):
+        counts = weights @ here
+        with np.errstate(invalid="ignore", divide="ignore"):
+            curves = np.where(counts > 0, weights @ filled / counts, np.nan)
+        if not fits:
+            observed = curves[0]
+        fits += [_fit(curves[rows]) for rows in stretches(len(curves), GRID * curves.shape[1])]
     best, *drawn = np.concatenate(fits)
-    reason = _why_none(curves[0], best)
+    reason = _why_none(observed, best)
     if reason:
         return _nothing(count, reason)
     low, high = expanded_percentiles(np.reshape(drawn, (-1, 3)), np.full(3, count))
@@ -112,6 +113,36 @@ def semantic_drift_rate(
         Estimate(float(best[i]), float(low[i]), float(high[i]), count) for i in range(3)
     )
     return Decay(rate, drop, floor)
+
+
+def similarity_to_others(later: Floats, first: Floats, prompts: Labels) -> Floats:
+    """Mean similarity of every state to generation 0 of each other prompt: the control.
+
+    Args:
+        later: ``(trajectories, generations, d)`` unit vectors; NaN where there is none.
+        first: ``(trajectories, d)`` generation 0.
+        prompts: ``(trajectories,)`` labels.
+
+    Returns:
+        ``(trajectories, generations)``.
+
+    >>> import numpy as np
+    >>> a, b = np.eye(2)
+    >>> similarity_to_others(np.array([[a], [a]]), np.array([a, b]), ["a", "b"]).tolist()
+    [[0.0], [1.0]]
+    """
+    codes = numbered(prompts)
+    means = group_means(first, codes)
+    known: Bools = np.asarray(np.isfinite(means[:, 0]))
+    means[~known] = 0.0
+    # The sum over all less the own one, since the sum is shared by all.
+    total = means.sum(axis=0)
+    similarity = np.empty(later.shape[:2])
+    for rows in stretches(len(later), later[:1].size):
+        others = (total - means[codes[rows]]).astype(later.dtype)
+        similarity[rows] = np.einsum("ntd,nd->nt", later[rows], others)
+    counts = known.sum() - known[codes]
+    return np.asarray(similarity / np.maximum(counts, 1)[:, None])
 
 
 def _nothing(count: int, reason: str) -> Decay:

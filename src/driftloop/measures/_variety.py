@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from ._bootstrap import Curve, Labels
 from ._drift import check_states
-from ._interval import Bools, Floats, corrected_jackknife_error, student
+from ._interval import Bools, Floats, Ints, corrected_jackknife_error, student
 
 EXACT = 50
 """Prompts up to which each is left out in turn; above, they are left out in so many groups."""
@@ -102,37 +103,41 @@ def _one_round(sets: Floats, order: float) -> tuple[float, float, float]:
     few = count <= max(d, EXACT)
     units = min(count, EXACT if few else GROUPS)
     groups = np.arange(count) * units // count
-    if few:
-        gram = sets @ np.swapaxes(sets, -1, -2)
-
-        def without(*gone: int) -> float:
-            # The Gram matrix of fewer prompts is a part of that of all.
-            kept = ~np.isin(groups, gone)
-            return mean_score(gram[:, kept][:, :, kept], int(kept.sum()))
-    else:
-        parts = [sets[:, groups == unit].astype(np.float64) for unit in range(units)]
-        each = np.stack([np.swapaxes(part, -1, -2) @ part for part in parts])
-        everything = each.sum(axis=0)
-
-        def without(*gone: int) -> float:
-            kept = everything - each[list(gone)].sum(axis=0)
-            return mean_score(kept, int((~np.isin(groups, gone)).sum()))
-
-    def mean_score(gram: Floats, states: int) -> float:
-        return float(_score(np.linalg.eigvalsh(gram / states), order).mean())
-
-    value = without()
-    if units < 3:
-        return value, np.nan, np.nan
     pairs = [(i, (i + step) % units) for step in range(1, NEIGHBOURS + 1) for i in range(units)]
-    error = corrected_jackknife_error(
-        value,
-        np.array([without(i) for i in range(units)]),
-        np.array(pairs),
-        np.array([without(*pair) for pair in pairs]),
-    )
+    told = units >= 3
+    gone = [(), *((i,) for i in range(units)), *pairs] if told else [()]
+    # One set at a time: what is left out of many is as large as hundreds of prompts.
+    found = np.mean([_scores(one, groups, gone, few, order) for one in sets], axis=0)
+    value = float(found[0])
+    if not told:
+        return value, np.nan, np.nan
+    left_out, together = found[1 : units + 1], found[units + 1 :]
+    error = corrected_jackknife_error(value, left_out, np.array(pairs), together)
     reach = student(units) * error
     return value, value - reach, value + reach
+
+
+def _scores(
+    x: Floats, groups: Ints, gone: Sequence[tuple[int, ...]], few: bool, order: float
+) -> Floats:
+    """Scores of ``(prompts, d)`` without some groups of them, for each choice of groups."""
+    if few:
+        gram = x @ x.T
+
+        def without(out: tuple[int, ...]) -> Floats:
+            # The Gram matrix of fewer prompts is a part of that of all.
+            kept = np.flatnonzero(~np.isin(groups, out))
+            return gram[np.ix_(kept, kept)] / len(kept)
+    else:
+        parts = (x[groups == unit].astype(np.float64) for unit in range(groups[-1] + 1))
+        each = np.stack([part.T @ part for part in parts])
+        everything = each.sum(axis=0)
+
+        def without(out: tuple[int, ...]) -> Floats:
+            kept = everything - each[list(out)].sum(axis=0)
+            return kept / int((~np.isin(groups, out)).sum())
+
+    return np.array([_score(np.linalg.eigvalsh(without(out)), order) for out in gone])
 
 
 def _score(eigenvalues: npt.NDArray[Any], order: float) -> Floats:

@@ -147,7 +147,14 @@ class Material:
 
     def of_arm(self, arm: str) -> list[Track]:
         """An arm's trajectories."""
-        return [track for track in self.tracks if track.name.arm == arm]
+        return self._by_arm.get(arm, [])
+
+    @cached_property
+    def _by_arm(self) -> dict[str, list[Track]]:
+        found: dict[str, list[Track]] = {}
+        for track in self.tracks:
+            found.setdefault(track.name.arm, []).append(track)
+        return found
 
 
 def model_of(player: str) -> str:
