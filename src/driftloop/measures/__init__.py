@@ -31,7 +31,8 @@ Repetition (``_repeats``), exact first:
 
 * :func:`repetition` of one sequence of states (:class:`Repetition`): first repeat, and the fixed
   point or cycle that its end has settled in.
-* :func:`novelty`: which states of a sequence are new, and which lie in that cycle.
+* :func:`novelty`: which states of a sequence are new, and which lie in that cycle
+  (:data:`Novelty`).
 * :func:`alike`: approximate repeats as names; :func:`periods` of noisy cycles.
 
 Scalars, meaning, origins (``_attractor``, ``_fidelity``, ``_energy``, ``_attribution``):
@@ -66,7 +67,7 @@ from ._interval import RESAMPLES, Pivot, holm
 from ._motifs import Motif, Motifs, find_motifs
 from ._noise import lag_distances, noise_floor
 from ._pairs import Late, Pivots, Separation, separation, twin_distances
-from ._repeats import Repetition, alike, novelty, periods, repetition
+from ._repeats import Novelty, Repetition, alike, novelty, periods, repetition
 from ._shuffle import dealt_out, shuffled
 from ._variety import variety, vendi
 from ._verdict import Reason, Verdict, verdict
@@ -83,6 +84,7 @@ __all__ = [
     "Late",
     "Motif",
     "Motifs",
+    "Novelty",
     "Pivot",
     "Pivots",
     "Reason",
