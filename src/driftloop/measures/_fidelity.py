@@ -98,12 +98,13 @@ def semantic_drift_rate(
     filled = np.where(here, means, 0.0)
     fits, observed = [], np.empty(0)
     for weights in weightings(count, resamples, seed):
-        counts = weights @ here
-        with np.errstate(invalid="ignore", divide="ignore"):
-            curves = np.where(counts > 0, weights @ filled / counts, np.nan)
-        if not fits:
-            observed = curves[0]
-        fits += [_fit(curves[rows]) for rows in stretches(len(curves), GRID * curves.shape[1])]
+        for rows in stretches(len(weights), GRID * means.shape[1]):
+            counts = weights[rows] @ here
+            with np.errstate(invalid="ignore", divide="ignore"):
+                curves = np.where(counts > 0, weights[rows] @ filled / counts, np.nan)
+            if not fits:
+                observed = curves[0]
+            fits.append(_fit(curves))
     best, *drawn = np.concatenate(fits)
     reason = _why_none(observed, best)
     if reason:

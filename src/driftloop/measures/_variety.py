@@ -106,8 +106,8 @@ def _one_round(sets: Floats, order: float) -> tuple[float, float, float]:
     pairs = [(i, (i + step) % units) for step in range(1, NEIGHBOURS + 1) for i in range(units)]
     told = units >= 3
     gone = [(), *((i,) for i in range(units)), *pairs] if told else [()]
-    # One set at a time: what is left out of many is as large as hundreds of prompts.
-    found = np.mean([_scores(one, groups, gone, few, order) for one in sets], axis=0)
+    scores = _of_few if few else _of_many
+    found = scores(sets, groups, [list(out) for out in gone], order)
     value = float(found[0])
     if not told:
         return value, np.nan, np.nan
@@ -117,27 +117,33 @@ def _one_round(sets: Floats, order: float) -> tuple[float, float, float]:
     return value, value - reach, value + reach
 
 
-def _scores(
-    x: Floats, groups: Ints, gone: Sequence[tuple[int, ...]], few: bool, order: float
-) -> Floats:
-    """Scores of ``(prompts, d)`` without some groups of them, for each choice of groups."""
-    if few:
-        gram = x @ x.T
+def _of_few(sets: Floats, groups: Ints, gone: Sequence[list[int]], order: float) -> Floats:
+    """Mean scores of ``(twins, prompts, d)`` without some groups of prompts, a choice each."""
+    gram = sets @ np.swapaxes(sets, -1, -2)
+    found = []
+    for out in gone:
+        # The Gram matrix of fewer prompts is a part of that of all.
+        kept = np.flatnonzero(~np.isin(groups, out))
+        part = gram.take(kept, axis=1).take(kept, axis=2)
+        found.append(_score(np.linalg.eigvalsh(part / len(kept)), order).mean())
+    return np.array(found)
 
-        def without(out: tuple[int, ...]) -> Floats:
-            # The Gram matrix of fewer prompts is a part of that of all.
-            kept = np.flatnonzero(~np.isin(groups, out))
-            return gram[np.ix_(kept, kept)] / len(kept)
-    else:
-        parts = (x[groups == unit].astype(np.float64) for unit in range(groups[-1] + 1))
+
+def _of_many(sets: Floats, groups: Ints, gone: Sequence[list[int]], order: float) -> Floats:
+    """The same where there are more prompts than dimensions.
+
+    A set at a time: a matrix for each group is as much as hundreds of prompts.
+    """
+    sizes = np.bincount(groups)
+    found = np.zeros(len(gone))
+    for x in sets:
+        parts = (x[groups == unit].astype(np.float64) for unit in range(len(sizes)))
         each = np.stack([part.T @ part for part in parts])
         everything = each.sum(axis=0)
-
-        def without(out: tuple[int, ...]) -> Floats:
-            kept = everything - each[list(out)].sum(axis=0)
-            return kept / int((~np.isin(groups, out)).sum())
-
-    return np.array([_score(np.linalg.eigvalsh(without(out)), order) for out in gone])
+        for at, out in enumerate(gone):
+            kept = (everything - each[out].sum(axis=0)) / (sizes.sum() - sizes[out].sum())
+            found[at] += _score(np.linalg.eigvalsh(kept), order) / len(sets)
+    return found
 
 
 def _score(eigenvalues: npt.NDArray[Any], order: float) -> Floats:

@@ -166,7 +166,8 @@ def _exemplars(
         if len(rows):
             inside = motifs.labels == number
             centre = np.sum([part[own].sum(axis=0) for part, own in zip(x, inside, strict=True)], 0)
-            order = np.argsort(-(x @ (centre / len(rows)))[inside], kind="stable")
+            along = np.einsum("ntd,d->nt", x, centre / len(rows))
+            order = np.argsort(-along[inside], kind="stable")
             for place in order:
                 seen = {prompts[row] for row, _ in found}
                 if prompts[rows[place]] not in seen:

@@ -208,9 +208,7 @@ def _notes(
             "where it is pointed at."
         )
     if crowded(material.rounds, NARROWEST):
-        notes["cells"] = (
-            "A cell is of several rounds here, and shows every kind among them."
-        )
+        notes["cells"] = "A cell is of several rounds here, and shows every kind among them."
     if defaults and not any(drift.encoder == "minilm" for drift in defaults):
         notes["encoders"] = (
             "Meaning was not measured: the encoder minilm is not installed "
