@@ -19,8 +19,6 @@ from driftloop.measures import (
     alike,
     curve,
     dealt_out,
-    distance_from,
-    semantic_drift_rate,
     separation,
     shuffled,
     strangers_from,
@@ -48,9 +46,6 @@ MEASURES: dict[str, Callable[[States], Any]] = {
     "curve": lambda x: curve(x[:, :, 0], range(PROMPTS), resamples=RESAMPLES),
     "strangers": lambda x: strangers_from(x, x[:, 0], range(PROMPTS), resamples=RESAMPLES),
     "separation": lambda x: separation(x, range(PROMPTS), resamples=RESAMPLES),
-    "decay": lambda x: semantic_drift_rate(
-        1 - distance_from(x[:, 1:], x[:, 0]), range(PROMPTS), resamples=RESAMPLES
-    ),
 }
 
 

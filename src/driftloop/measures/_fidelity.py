@@ -177,7 +177,7 @@ def _fit(values: Floats) -> Floats:
     step = (RATES[1] / RATES[0]) ** (1 / (GRID - 1))
     rows = np.arange(len(values))
     for _ in range(FINER + 1):
-        found, errors = _linear(np.exp(-rates[:, :, None] * g), y[:, None], here[:, None])
+        found, errors = _linear(np.exp(-rates[:, :, None] * g), y, here)
         best = np.argmin(errors, axis=1)
         rate = rates[rows, best]
         # The next grid spans one step of this to either side.
@@ -194,9 +194,12 @@ def _linear(z: Floats, y: Floats, here: Bools) -> tuple[tuple[Floats, Floats], F
     The error is convex in (*a*, *c*) and the constraints are a triangle: where the free minimum
     lies outside, the least is on one of its sides.
     """
-    n = np.maximum(here.sum(axis=-1), 1)
-    zs, ys = (z * here).sum(axis=-1), (y * here).sum(axis=-1)
-    zz, zy, yy = ((p * here).sum(axis=-1) for p in (z * z, z * y, y * y))
+    n = np.maximum(here.sum(axis=-1, keepdims=True), 1)
+    ys, yy = y.sum(axis=-1, keepdims=True), (y * y).sum(axis=-1, keepdims=True)
+    # Sums over generations; the products themselves would be several times what is given.
+    counted = here.astype(float)
+    zs, zy = np.einsum("brg,bg->br", z, counted), np.einsum("brg,bg->br", z, y)
+    zz = np.einsum("brg,brg,bg->br", z, z, counted)
 
     def error(a: Floats, c: Floats) -> Floats:
         return np.asarray(yy + a * a * zz + c * c * n + 2 * (a * c * zs - a * zy - c * ys))
