@@ -52,7 +52,7 @@ def peak_and_page(folder: Path) -> tuple[int, str]:
 def test_a_longer_run_takes_little_more_than_its_vectors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("driftloop.measures._interval.BLOCK", 20_000)
+    monkeypatch.setattr("driftloop.measures._interval.BLOCK", 100_000)
     few, many = 40, 640
     peak_and_page(long_run(tmp_path / "warm", 8))
     less, _ = peak_and_page(long_run(tmp_path / "few", few))

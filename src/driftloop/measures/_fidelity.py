@@ -96,7 +96,8 @@ def semantic_drift_rate(
         return _nothing(0, "there is no generation to compare")
     here = np.isfinite(means)
     filled = np.where(here, means, 0.0)
-    fits, observed = [], np.empty(0)
+    fits: list[Floats] = []
+    observed: Floats = np.empty(0)
     for weights in weightings(count, resamples, seed):
         for rows in stretches(len(weights), GRID * means.shape[1]):
             counts = weights[rows] @ here

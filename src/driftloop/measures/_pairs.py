@@ -206,7 +206,8 @@ def separation(
 
     def over_rounds(name: str) -> Curve:
         counts = twins if COUNTED[name] == "twins" else each
-        return Curve(*curves[name], nothing, nothing, nothing, present, counts)
+        mean, low, high = curves[name]
+        return Curve(mean, low, high, nothing, nothing, nothing, present, counts)
 
     def at_the_end(name: str, counts: npt.NDArray[np.int64]) -> Estimate:
         least = np.array([counts.min() if counts.size else 0])

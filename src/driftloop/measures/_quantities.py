@@ -79,8 +79,7 @@ def measured(
                 _fill(table, rows, t - part.start, w, parts)
                 sums.add(t, windows, now, twins)
                 if t in windows.starts:
-                    means = (part.mean(none) for part in sums)
-                    parts = _Parts(*means, noise, first, uncapped)
+                    parts = _Parts(*sums.means(none), noise, first, uncapped)
                     _fill(late, rows, windows.starts.index(t), w, parts)
         yield part, table
     yield None, late
@@ -162,9 +161,10 @@ class _Sums:
     def __init__(self) -> None:
         self._of = _Average(), _Average(), _Average(), _Average()
 
-    def __iter__(self) -> Iterator[_Average]:
+    def means(self, none: Weighted) -> tuple[Weighted, Weighted, Weighted, Weighted]:
         """Strangers, the same in phase with the baseline, the same where there are twins, twins."""
-        return iter(self._of)
+        strangers, contraction, matched, twins = self._of
+        return strangers.mean(none), contraction.mean(none), matched.mean(none), twins.mean(none)
 
     def add(self, t: int, windows: Windows, now: Weighted, twins: Weighted) -> None:
         """Add a round where it counts."""
