@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from driftloop.encoders import embed, get_encoder
+from driftloop.encoders import embed, embed_in_place, get_encoder
 from driftloop.steps import Kind, image_digest
 from driftloop.store import Run, create_run, open_run
 
@@ -125,3 +125,12 @@ def test_many_more_contents_than_a_query_takes(run: Run) -> None:
     texts = [f"text {number}" for number in range(2500)]
     assert embed(run, get_encoder("lexical"), texts).computed == 2500
     assert embed(run, get_encoder("lexical"), texts).computed == 0
+
+
+def test_vectors_in_place_are_those_by_content(run: Run) -> None:
+    contents = ["one", None, "", "three", "one", "a long long text", None, "three"]
+    placed = embed_in_place(run, Counting(), contents)
+    vectors = embed(run, Counting(), [text for text in contents if text is not None])
+    np.testing.assert_array_equal(placed.matrix, vectors.of(contents))
+    assert (placed.missing, placed.cut, placed.computed) == (vectors.missing, vectors.cut, 3)
+    assert vectors.computed == 0

@@ -96,3 +96,17 @@ def test_too_few_rounds_have_no_floor() -> None:
     x, _ = world(0, rounds=2)
     assert np.isnan(noise_floor(x))
     assert np.isnan(noise_floor(np.empty((0, 4, 3))))
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_many_lags_together_are_those_one_by_one(
+    stride: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3, 240, 5)).cumsum(axis=1)
+    x /= np.linalg.norm(x, axis=2, keepdims=True)
+    x[rng.random((3, 240)) < 0.2] = np.nan
+    x[2, 4:] = np.nan
+    together = lag_distances(x, 70, stride=stride)
+    monkeypatch.setattr("driftloop.measures._noise.MANY", 70)
+    np.testing.assert_allclose(together, lag_distances(x, 70, stride=stride), atol=1e-12)

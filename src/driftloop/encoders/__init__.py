@@ -3,7 +3,8 @@
 * :class:`Encoder` is the protocol: contents in, one unit vector each out.
 * :func:`get_encoder`, :func:`encoder_names`, :func:`default_encoders` find them;
   :func:`find_encoders` gives both sides of a model that has two, :func:`is_encoder` tells a name.
-* :func:`embed` gives the vectors of a run's texts or pictures, computing only what is not kept.
+* :func:`embed` gives the vectors of a run's texts or pictures, computing only what is not kept;
+  :func:`embed_in_place` gives them in the order of many states.
 
 Those that ship, each of another family, so that a finding can be seen with more than one:
 
@@ -21,7 +22,7 @@ Another package adds one by naming a function that makes it in the entry-point g
 imported when an encoder first encodes.
 """
 
-from ._embed import Vectors, embed
+from ._embed import Places, Vectors, embed, embed_in_place
 from ._protocols import Encoder
 from ._registry import (
     add_encoder,
@@ -34,10 +35,12 @@ from ._registry import (
 
 __all__ = [
     "Encoder",
+    "Places",
     "Vectors",
     "add_encoder",
     "default_encoders",
     "embed",
+    "embed_in_place",
     "encoder_names",
     "find_encoders",
     "get_encoder",

@@ -40,6 +40,19 @@ class Vectors(NamedTuple):
         return result
 
 
+class Places(NamedTuple):
+    """Vectors of contents in the order that they were given in."""
+
+    matrix: Matrix
+    """``(len(contents), d)``; NaN where there is no content, or it has no vector."""
+    missing: frozenset[str]
+    """As in :class:`Vectors`."""
+    cut: dict[str, int]
+    """As in :class:`Vectors`."""
+    computed: int
+    """As in :class:`Vectors`."""
+
+
 def embed(
     run: Run, encoder: Encoder, contents: Iterable[str], *, advance: Advance = lambda _: None
 ) -> Vectors:
@@ -56,21 +69,47 @@ def embed(
         is never made up for them.
     """
     wanted = list(dict.fromkeys(contents))
-    known: dict[str, Matrix] = {}
+    found = embed_in_place(run, encoder, wanted, advance=advance)
+    here = np.isfinite(found.matrix[:, 0])
+    rows = {wanted[at]: row for row, at in enumerate(np.flatnonzero(here))}
+    matrix = found.matrix if here.all() else found.matrix[here]
+    return Vectors(rows, matrix, found.missing, found.cut, found.computed)
+
+
+def embed_in_place(
+    run: Run, encoder: Encoder, contents: Sequence[str | None], *,
+    advance: Advance = lambda _: None,
+) -> Places:  # fmt: skip
+    """The same with every vector where it belongs, so that those of a large run are held once.
+
+    Args:
+        run: Where the vectors are kept, and where the pictures are.
+        encoder: Who embeds.
+        contents: Texts, or digests of the run's pictures, as often as they come; None where there
+            is nothing.
+        advance: Called with a number of different contents as they are done.
+    """
+    wanted = list(dict.fromkeys(content for content in contents if content is not None))
+    number = {content: at for at, content in enumerate(wanted)}
+    which = np.array([-1 if content is None else number[content] for content in contents], int)
+    del number
+    # The places of the first content, of the second ...
+    places = np.argsort(which, kind="stable")
+    first_place = np.searchsorted(which, np.arange(len(wanted) + 1), sorter=places)
+    matrix: Matrix = np.full((len(contents), 1), np.nan, dtype=np.float32)
     missing: set[str] = set()
     cut: dict[str, int] = {}
-    computed = 0
+    computed, filled = 0, False
     for first in range(0, len(wanted), CHUNK):
         chunk = wanted[first : first + CHUNK]
-        kept: dict[str, Matrix] = {}
+        known: dict[str, Matrix] = {}
         for identity, group in _by_identity(encoder, chunk).items():
-            kept.update(run.embeddings(identity, group))
-        known.update(kept)
+            known.update(run.embeddings(identity, group))
         if encoder.kind == "text":
             counts = zip(chunk, encoder.cut(chunk), strict=True)
             cut.update((content, count) for content, count in counts if count)
-        advance(len(kept))
-        rest = [content for content in chunk if content not in kept]
+        advance(len(known))
+        rest = [content for content in chunk if content not in known]
         for start in range(0, len(rest), encoder.batch_size):
             batch = rest[start : start + encoder.batch_size]
             fresh = _encode(run, encoder, batch)
@@ -80,15 +119,23 @@ def embed(
             missing.update(content for content in batch if content not in fresh)
             computed += len(fresh)
             advance(len(batch))
-    if len({vector.size for vector in known.values()}) > 1:
-        raise StoreError(
-            f"{run.folder}: vectors that are kept of '{encoder.name}' have another length than it "
-            f"gives; driftloop doctor {run.folder} --repair takes out those that are wrong"
-        )
-    found = [content for content in wanted if content in known]
-    matrix = np.stack([known[content] for content in found]) if found else np.empty((0, 1))
-    rows = {content: row for row, content in enumerate(found)}
-    return Vectors(rows, matrix.astype(np.float32), frozenset(missing), cut, computed)
+        if not known:
+            continue
+        lengths = {vector.size for vector in known.values()}
+        if len(lengths) > 1 or (filled and {matrix.shape[1]} != lengths):
+            raise StoreError(
+                f"{run.folder}: vectors that are kept of '{encoder.name}' have another length than "
+                f"it gives; driftloop doctor {run.folder} --repair takes out those that are wrong"
+            )
+        filled = True
+        found = [at for at, content in enumerate(chunk, first) if content in known]
+        vectors = np.stack([known[wanted[at]] for at in found])
+        if matrix.shape[1] != vectors.shape[1]:
+            matrix = np.full((len(contents), vectors.shape[1]), np.nan, dtype=np.float32)
+        each = [places[first_place[at] : first_place[at + 1]] for at in found]
+        sizes = [len(rows) for rows in each]
+        matrix[np.concatenate(each)] = np.repeat(vectors, sizes, axis=0)
+    return Places(matrix, frozenset(missing), cut, computed)
 
 
 def _by_identity(encoder: Encoder, contents: Iterable[str]) -> dict[str, list[str]]:

@@ -14,7 +14,7 @@ Coming together, and being forgotten (``_pairs``, ``_noise``, ``_verdict``):
 
 * :func:`separation`: strangers, twins, memory, contraction, noise floor (:class:`Separation`).
 * :func:`lag_distances`, :func:`noise_floor`, :func:`twin_distances`: what it rests on.
-* :func:`shuffled`: the control, on arrays.
+* :func:`shuffled`: the control, on arrays; :func:`dealt_out` makes it in place.
 * :func:`verdict` from the late rounds (:class:`Late`) and their :class:`Pivot`: collapses,
   contracts, wanders, remembers, or undecided for a :data:`Reason` (:class:`Verdict`).
 
@@ -31,13 +31,15 @@ Repetition (``_repeats``), exact first:
 
 * :func:`repetition` of one sequence of states (:class:`Repetition`): first repeat, and the fixed
   point or cycle that its end has settled in.
-* :func:`novelty`: which states of a sequence are new, and which lie in that cycle.
+* :func:`novelty`: which states of a sequence are new, and which lie in that cycle
+  (:data:`Novelty`).
 * :func:`alike`: approximate repeats as names; :func:`periods` of noisy cycles.
 
 Scalars, meaning, origins (``_attractor``, ``_fidelity``, ``_energy``, ``_attribution``):
 
 * :func:`attractor`, :func:`autoregression` of a property (:class:`Attractor`).
-* :func:`mean_cumulative_drift`, :func:`semantic_drift_rate` (:class:`Decay`).
+* :func:`mean_cumulative_drift`, :func:`semantic_drift_rate` (:class:`Decay`);
+  :func:`similarity_to_others`, their control.
 * :func:`energy_distance` of two sets with a permutation p, and whether they are alike within a
   :data:`MARGIN` (:class:`EnergyTest`).
 * :func:`attribution` of variance to prompt, models and seed.
@@ -55,13 +57,18 @@ from ._attribution import attribution
 from ._bootstrap import Curve, Estimate, curve, share
 from ._drift import cosine_distance, distance_from, distance_per_step, strangers_from
 from ._energy import MARGIN, EnergyTest, energy_distance
-from ._fidelity import Decay, mean_cumulative_drift, semantic_drift_rate
+from ._fidelity import (
+    Decay,
+    mean_cumulative_drift,
+    semantic_drift_rate,
+    similarity_to_others,
+)
 from ._interval import RESAMPLES, Pivot, holm
 from ._motifs import Motif, Motifs, find_motifs
 from ._noise import lag_distances, noise_floor
 from ._pairs import Late, Pivots, Separation, separation, twin_distances
-from ._repeats import Repetition, alike, novelty, periods, repetition
-from ._shuffle import shuffled
+from ._repeats import Novelty, Repetition, alike, novelty, periods, repetition
+from ._shuffle import dealt_out, shuffled
 from ._variety import variety, vendi
 from ._verdict import Reason, Verdict, verdict
 from ._words import class_words
@@ -77,6 +84,7 @@ __all__ = [
     "Late",
     "Motif",
     "Motifs",
+    "Novelty",
     "Pivot",
     "Pivots",
     "Reason",
@@ -90,6 +98,7 @@ __all__ = [
     "class_words",
     "cosine_distance",
     "curve",
+    "dealt_out",
     "distance_from",
     "distance_per_step",
     "energy_distance",
@@ -105,6 +114,7 @@ __all__ = [
     "separation",
     "share",
     "shuffled",
+    "similarity_to_others",
     "strangers_from",
     "twin_distances",
     "variety",

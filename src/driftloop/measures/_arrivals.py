@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from ._bootstrap import Estimate, Labels, group_means
-from ._interval import TINY, Bools, Floats, expanded_percentiles, prompt_weights
+from ._bootstrap import Estimate, Labels, group_means, means_of
+from ._interval import TINY, Bools, Floats, Ints, expanded_percentiles, weightings
 
 COME = 1 / 3
 """A region is come to where so much of its prompts' closeness was made by the loop."""
@@ -79,28 +81,34 @@ def _values(
     here = np.isfinite(x[:, :, 0])
     known = np.isfinite(first[:, 0])
     inside = np.asarray(inside & here & known[:, None])
-    time = inside.sum(axis=1) / np.maximum(here.sum(axis=1), 1)
-    start = np.where(known[:, None], first, 0.0).astype(np.float64)
-    # Sums over a prompt's twins: of states in the region, of starts by the time spent, of starts.
-    ends = np.einsum("ntd,nt->nd", np.nan_to_num(x).astype(np.float64), inside.astype(np.float64))
-    ends /= np.maximum(here.sum(axis=1), 1)[:, None]
-    there = _sums(prompts, ends, time)
-    before = _sums(prompts, start * time[:, None], time)
-    all_before = _sums(prompts, start, known.astype(np.float64))
-    if (there[1] > 0).sum() < 2:
-        return np.empty((0, 1)), there[1]
-    count = len(there[1])
-    weights: list[Floats] = [np.ones((1, count))]
-    if seed is not None:
-        weights += prompt_weights(count, RESAMPLES, seed)
-    parts = (there, before, all_before)
-    values = [[_apart(w, *part) for part in parts] for w in weights]
-    return np.concatenate(values, axis=1), there[1]
+    rounds = np.maximum(here.sum(axis=1), 1)
+    time = inside.sum(axis=1) / rounds
 
+    def ends(rows: Ints) -> Floats:
+        states = np.where(inside[rows, :, None], x[rows], 0.0).sum(axis=1, dtype=np.float64)
+        return np.asarray(states / rounds[rows, None])
 
-def _sums(prompts: Labels, vectors: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Means over each prompt's trajectories of weighted vectors, and of their weights."""
-    return group_means(vectors, prompts), group_means(weights[:, None], prompts)[:, 0]
+    def start(rows: Ints) -> Floats:
+        return np.where(known[rows, None], first[rows], 0.0).astype(np.float64)
+
+    # A prompt's states in the region, its starts by the time spent, its starts: means over its
+    # twins of unit vectors, and what these weigh.
+    there, whole = (
+        group_means(weight[:, None], prompts)[:, 0] for weight in (time, known.astype(float))
+    )
+    if (there > 0).sum() < 2:
+        return np.empty((0, 1)), there
+    parts: list[tuple[Callable[[Ints], Floats], Floats]] = [
+        (ends, there),
+        (lambda rows: start(rows) * time[rows, None], there),
+        (start, whole),
+    ]
+    values = []
+    for make, weight in parts:
+        vectors = means_of(make, first.shape[1:], prompts)
+        drawn = weightings(len(weight), 0 if seed is None else RESAMPLES, seed or 0)
+        values.append(np.concatenate([_apart(w, vectors, weight) for w in drawn]))
+    return np.stack(values), there
 
 
 def _apart(w: Floats, vectors: Floats, time: Floats) -> Floats:
@@ -113,6 +121,6 @@ def _apart(w: Floats, vectors: Floats, time: Floats) -> Floats:
     """
     squares = w**2
     pairs = (w @ time) ** 2 - squares @ time**2
-    alike = ((w @ vectors) ** 2).sum(axis=1) - squares @ (vectors**2).sum(axis=1)
+    alike = ((w @ vectors) ** 2).sum(axis=1) - squares @ np.einsum("pd,pd->p", vectors, vectors)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(pairs > TINY**2, np.clip(1.0 - alike / pairs, 0.0, 2.0), np.nan)

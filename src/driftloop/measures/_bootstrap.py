@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from ._interval import RESAMPLES, Floats, expanded_percentiles, prompt_weights, studentized
+from ._interval import (
+    RESAMPLES,
+    Floats,
+    Ints,
+    expanded_percentiles,
+    prompt_weights,
+    stretches,
+    studentized,
+)
 
 Labels: TypeAlias = Sequence[Hashable] | npt.NDArray[Any]
 
@@ -90,14 +98,16 @@ def curve(
     filled = np.where(present, means - centre, 0.0)
     ones = np.ones((1, len(means)))
     (mean,), (error,) = (part + 0.0 for part in _mean_and_error(ones, filled, present))
-    drawn = [
-        _mean_and_error(weights, filled, present)
-        for weights in prompt_weights(len(means), resamples, seed)
-    ]
     low, high = np.full((2, values.shape[1]), np.nan)
-    if drawn:
+    for columns in stretches(values.shape[1] if len(means) and resamples else 0, resamples):
+        drawn = [
+            _mean_and_error(weights, filled[:, columns], present[:, columns])
+            for weights in prompt_weights(len(means), resamples, seed)
+        ]
         means_drawn, errors_drawn = (np.concatenate(part) for part in zip(*drawn, strict=True))
-        low, high = studentized(mean, error, means_drawn, errors_drawn, counts)
+        low[columns], high[columns] = studentized(
+            mean[columns], error[columns], means_drawn, errors_drawn, counts[columns]
+        )
     low, high = (np.clip(end + centre, *bounds) for end in (low, high))
     mean = mean + centre
     q25, median, q75 = _quartiles(values)
@@ -148,15 +158,38 @@ def group_means(values: Floats, prompts: Labels) -> Floats:
 
     Missing values (NaN) are left out; a prompt without any has NaN.
     """
+    return means_of(lambda rows: values[rows], values.shape[1:], prompts)
+
+
+def numbered(prompts: Labels) -> Ints:
+    """The same labels as numbers, in their order: comparing texts takes many times as long."""
+    return np.unique(np.asarray(prompts), return_inverse=True)[1].astype(np.int64)
+
+
+def means_of(make: Callable[[Ints], Floats], shape: tuple[int, ...], prompts: Labels) -> Floats:
+    """The same of values that are made as they are needed, so that never all of them are there.
+
+    Args:
+        make: Gives the values of some trajectories, ``(trajectories, *shape)``.
+        shape: Of a trajectory's values.
+        prompts: ``(trajectories,)`` labels.
+    """
     groups, codes = np.unique(np.asarray(prompts), return_inverse=True)
+    result = np.empty((len(groups), *shape))
     if not len(groups):
-        return np.empty((0, *values.shape[1:]))
+        return result
     order = np.argsort(codes, kind="stable")
-    first = np.searchsorted(codes[order], np.arange(len(groups)))
-    ordered = np.asarray(values, dtype=np.float64)[order]
-    present = ~np.isnan(ordered)
-    sums = np.add.reduceat(np.where(present, ordered, 0.0), first, axis=0)
-    return _ratio(sums, np.add.reduceat(present, first, axis=0, dtype=np.float64))
+    first = np.searchsorted(codes[order], np.arange(len(groups) + 1))
+    each = int(np.prod(shape, dtype=int)) * -(-len(order) // len(groups))
+    for part in stretches(len(groups), each):
+        bounds = first[part.start : part.stop + 1]
+        values = np.asarray(make(order[bounds[0] : bounds[-1]]), dtype=np.float64)
+        present = ~np.isnan(values)
+        starts = bounds[:-1] - bounds[0]
+        sums = np.add.reduceat(np.where(present, values, 0.0), starts, axis=0)
+        counts = np.add.reduceat(present, starts, axis=0, dtype=np.float64)
+        result[part] = _ratio(sums, counts)
+    return result
 
 
 def _mean_and_error(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._clusters import Tree, found_again
-from ._interval import Floats, Ints
+from ._interval import Bools, Floats, Ints
 
 NULLS = 19
 """Structureless sets that are measured: the real one has to beat all, a test at 5 %."""
@@ -45,14 +45,22 @@ def best_k(ks: Ints, score: Floats) -> int:
     return max(fine) or 1
 
 
-def null_scores(states: Floats, ks: Ints, rng: np.random.Generator) -> list[float]:
-    """The best score of normal states with the mean and covariance of these, again and again.
+def null_scores(x: Floats, chosen: Bools, ks: Ints, rng: np.random.Generator) -> list[float]:
+    """The best score of normal states with the mean and covariance of some, again and again.
 
     Normal weights on the centred states give normal states with their covariance.
+
+    Args:
+        x: ``(trajectories, rounds, d)`` unit vectors.
+        chosen: ``(trajectories, rounds)`` which of them.
+        ks: Numbers of clusters that are tried.
+        rng: Of the states.
     """
-    states = states.astype(np.float64)
-    if len(states) > 4 * SAMPLE:
-        states = states[rng.choice(len(states), 4 * SAMPLE, replace=False)]
+    rows, rounds = np.nonzero(chosen)
+    if len(rows) > 4 * SAMPLE:
+        kept = rng.choice(len(rows), 4 * SAMPLE, replace=False)
+        rows, rounds = rows[kept], rounds[kept]
+    states = x[rows, rounds].astype(np.float64)
     centre = states.mean(axis=0)
     spread = (states - centre) / np.sqrt(len(states))
     if spread.shape[1] < spread.shape[0]:

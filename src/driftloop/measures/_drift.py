@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._bootstrap import Curve, Labels, group_means
+from ._bootstrap import Curve, Labels, group_means, numbered
 from ._influence import pair_distance, products, standard_error
-from ._interval import RESAMPLES, Floats, prompt_weights, studentized
+from ._interval import RESAMPLES, Floats, stretches, studentized, weightings
 
 
 def cosine_distance(a: Floats, b: Floats) -> Floats:
@@ -102,26 +102,32 @@ def strangers_from(
     [1.0]
     """
     check_states(x)
+    prompts = numbered(prompts)
     ends = group_means(baseline, prompts)
-    weightings = [np.ones((1, len(ends))), *prompt_weights(len(ends), resamples, seed)]
     rounds = x.shape[1]
-    values, errors = np.full((2, resamples + 1, rounds), np.nan)
+    mean, low, high = np.full((3, rounds), np.nan)
     counts = np.zeros(rounds, dtype=np.int64)
-    for t in range(rounds):
-        states = group_means(x[:, t], prompts)
-        counts[t] = np.isfinite(states[:, 0] + ends[:, 0]).sum()
-        row = 0
-        for weights in weightings if counts[t] > 1 else []:
-            found = pair_distance(weights, states, ends)
-            rows = slice(row, row := row + len(weights))
-            values[rows, t] = found.value
-            spread = products(weights, [found.influence])
-            errors[rows, t] = standard_error([np.ones(len(weights))], spread, len(ends))
-    mean = values[0]
-    low, high = studentized(mean, errors[0], values[1:], errors[1:], counts)
+    for part in stretches(rounds, resamples):
+        values, errors = np.full((2, resamples + 1, part.stop - part.start), np.nan)
+        for column, t in enumerate(range(part.start, part.stop)):
+            states = group_means(x[:, t], prompts)
+            counts[t] = np.isfinite(states[:, 0] + ends[:, 0]).sum()
+            if counts[t] < 2:
+                continue
+            row = 0
+            for weights in weightings(len(ends), resamples, seed):
+                found = pair_distance(weights, states, ends)
+                rows = slice(row, row := row + len(weights))
+                values[rows, column] = found.value
+                spread = products(weights, [found.influence])
+                errors[rows, column] = standard_error([np.ones(len(weights))], spread, len(ends))
+        mean[part] = values[0]
+        low[part], high[part] = studentized(
+            values[0], errors[0], values[1:], errors[1:], counts[part]
+        )
     low, high = np.clip(low, 0.0, 2.0), np.clip(high, 0.0, 2.0)
     nothing = np.full(rounds, np.nan)
-    present = (~np.isnan(x).any(axis=2)).sum(axis=0)
+    present = np.isfinite(x[:, :, 0]).sum(axis=0)
     return Curve(mean, low, high, nothing, nothing, nothing, present.astype(np.int64), counts)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._bootstrap import Labels
-from ._interval import RESAMPLES, Floats, expanded_percentiles, prompt_weights
+from ._interval import RESAMPLES, Floats, expanded_percentiles, prompt_weights, stretches
 
 PERMUTATIONS = 999
 MARGIN = 0.05
@@ -143,17 +143,16 @@ def _energies(between: Floats, one: Floats, other: Floats) -> Floats:
 def _interval(
     between: Floats, sizes: tuple[int, int], resamples: int, seed: int
 ) -> tuple[float, float]:
-    drawn = []
-    blocks = zip(
-        *(prompt_weights(size, resamples, seed + i) for i, size in enumerate(sizes)), strict=False
-    )
-    for one, other in blocks:
-        same = min(len(one), len(other))
-        first, second = np.zeros((2, same, sum(sizes)))
-        first[:, : sizes[0]], second[:, sizes[0] :] = one[:same], other[:same]
-        drawn.append(_energies(between, first, second))
-    if not drawn:
+    if not resamples or not min(sizes):
         return np.nan, np.nan
+    one, other = (
+        np.concatenate([*prompt_weights(size, resamples, seed + i)]) for i, size in enumerate(sizes)
+    )
+    drawn = []
+    for rows in stretches(resamples, sum(sizes)):
+        first, second = np.zeros((2, len(one[rows]), sum(sizes)))
+        first[:, : sizes[0]], second[:, sizes[0] :] = one[rows], other[rows]
+        drawn.append(_energies(between, first, second))
     column = np.concatenate(drawn)[:, None]
     (low,), (high,) = expanded_percentiles(column, np.array([min(sizes)]))
     return float(low), float(high)

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._bootstrap import Estimate, Labels, curve, group_means
-from ._interval import Bools, Floats, expanded_percentiles, prompt_weights
+from ._bootstrap import Estimate, Labels, curve, group_means, numbered
+from ._interval import Bools, Floats, expanded_percentiles, stretches, weightings
 
 RATES = 1e-3, 10.0
 """Rates that are looked for: by the slowest nothing is lost in hundreds of rounds."""
@@ -19,8 +19,6 @@ FEWEST = 4
 """Generations that a curve of three parameters is fitted to at least."""
 FITS = 200
 """Resamples of a fitted curve."""
-BLOCK = 4_000_000
-"""Numbers held at once while rates are searched."""
 
 
 class Decay(NamedTuple):
@@ -97,14 +95,19 @@ def semantic_drift_rate(
     if not count:
         return _nothing(0, "there is no generation to compare")
     here = np.isfinite(means)
-    weights = np.concatenate([np.ones((1, count)), *prompt_weights(count, resamples, seed)])
-    counts = weights @ here
-    with np.errstate(invalid="ignore", divide="ignore"):
-        curves = np.where(counts > 0, weights @ np.where(here, means, 0.0) / counts, np.nan)
-    size = max(1, BLOCK // (GRID * curves.shape[1]))
-    fits = [_fit(curves[first : first + size]) for first in range(0, len(curves), size)]
+    filled = np.where(here, means, 0.0)
+    fits: list[Floats] = []
+    observed: Floats = np.empty(0)
+    for weights in weightings(count, resamples, seed):
+        for rows in stretches(len(weights), GRID * means.shape[1]):
+            counts = weights[rows] @ here
+            with np.errstate(invalid="ignore", divide="ignore"):
+                curves = np.where(counts > 0, weights[rows] @ filled / counts, np.nan)
+            if not fits:
+                observed = curves[0]
+            fits.append(_fit(curves))
     best, *drawn = np.concatenate(fits)
-    reason = _why_none(curves[0], best)
+    reason = _why_none(observed, best)
     if reason:
         return _nothing(count, reason)
     low, high = expanded_percentiles(np.reshape(drawn, (-1, 3)), np.full(3, count))
@@ -112,6 +115,36 @@ def semantic_drift_rate(
         Estimate(float(best[i]), float(low[i]), float(high[i]), count) for i in range(3)
     )
     return Decay(rate, drop, floor)
+
+
+def similarity_to_others(later: Floats, first: Floats, prompts: Labels) -> Floats:
+    """Mean similarity of every state to generation 0 of each other prompt: the control.
+
+    Args:
+        later: ``(trajectories, generations, d)`` unit vectors; NaN where there is none.
+        first: ``(trajectories, d)`` generation 0.
+        prompts: ``(trajectories,)`` labels.
+
+    Returns:
+        ``(trajectories, generations)``.
+
+    >>> import numpy as np
+    >>> a, b = np.eye(2)
+    >>> similarity_to_others(np.array([[a], [a]]), np.array([a, b]), ["a", "b"]).tolist()
+    [[0.0], [1.0]]
+    """
+    codes = numbered(prompts)
+    means = group_means(first, codes)
+    known: Bools = np.asarray(np.isfinite(means[:, 0]))
+    means[~known] = 0.0
+    # The sum over all less the own one, since the sum is shared by all.
+    total = means.sum(axis=0)
+    similarity = np.empty(later.shape[:2])
+    for rows in stretches(len(later), later[:1].size):
+        others = (total - means[codes[rows]]).astype(later.dtype)
+        similarity[rows] = np.einsum("ntd,nd->nt", later[rows], others)
+    counts = known.sum() - known[codes]
+    return np.asarray(similarity / np.maximum(counts, 1)[:, None])
 
 
 def _nothing(count: int, reason: str) -> Decay:
@@ -145,7 +178,7 @@ def _fit(values: Floats) -> Floats:
     step = (RATES[1] / RATES[0]) ** (1 / (GRID - 1))
     rows = np.arange(len(values))
     for _ in range(FINER + 1):
-        found, errors = _linear(np.exp(-rates[:, :, None] * g), y[:, None], here[:, None])
+        found, errors = _linear(np.exp(-rates[:, :, None] * g), y, here)
         best = np.argmin(errors, axis=1)
         rate = rates[rows, best]
         # The next grid spans one step of this to either side.
@@ -162,9 +195,12 @@ def _linear(z: Floats, y: Floats, here: Bools) -> tuple[tuple[Floats, Floats], F
     The error is convex in (*a*, *c*) and the constraints are a triangle: where the free minimum
     lies outside, the least is on one of its sides.
     """
-    n = np.maximum(here.sum(axis=-1), 1)
-    zs, ys = (z * here).sum(axis=-1), (y * here).sum(axis=-1)
-    zz, zy, yy = ((p * here).sum(axis=-1) for p in (z * z, z * y, y * y))
+    n = np.maximum(here.sum(axis=-1, keepdims=True), 1)
+    ys, yy = y.sum(axis=-1, keepdims=True), (y * y).sum(axis=-1, keepdims=True)
+    # Sums over generations; the products themselves would be several times what is given.
+    counted = here.astype(float)
+    zs, zy = np.einsum("brg,bg->br", z, counted), np.einsum("brg,bg->br", z, y)
+    zz = np.einsum("brg,brg,bg->br", z, z, counted)
 
     def error(a: Floats, c: Floats) -> Floats:
         return np.asarray(yy + a * a * zz + c * c * n + 2 * (a * c * zs - a * zy - c * ys))

@@ -42,9 +42,15 @@ def weighted_mean(weights: Floats, values: Floats) -> Weighted:
     with np.errstate(invalid="ignore", divide="ignore"):
         value = np.where(counts > 0, weights @ filled / counts, np.nan)
         scale = weights.sum(axis=1) / counts
-        influence = (filled - _or_zero(value)[:, None]) * here
-    influence *= _or_zero(scale)[:, None]
+    exact = precision(len(values))
+    influence = (filled.astype(exact) - _or_zero(value)[:, None].astype(exact)) * here
+    influence *= _or_zero(scale)[:, None].astype(exact)
     return Weighted(value, influence)
+
+
+def precision(prompts: int) -> type[np.floating[Any]]:
+    """What influences of so many prompts are kept in."""
+    return np.float64 if prompts <= SINGLE else np.float32
 
 
 def pair_distance(weights: Floats, u: Floats, v: Floats | None = None) -> Weighted:
@@ -52,9 +58,10 @@ def pair_distance(weights: Floats, u: Floats, v: Floats | None = None) -> Weight
 
     :math:`1 - \sum_{p \ne q} w_p w_q \langle u_p, v_q \rangle / \sum_{p \ne q} w_p w_q`. Pairs of
     a prompt with its own copies in a resample are left out as pairs with itself are, so that the
-    mean is free of bias in every resample. Inner products with the weighted sum of all vectors
-    stand in for the pairs: time and memory grow linearly with the number of prompts. The influence
-    is that of Hoeffding's projection, scaled so that weights of 1 give the jackknife's error.
+    mean is free of bias in every resample. Where prompts are many, inner products with the weighted
+    sum of all vectors stand in for the pairs: time and memory grow linearly with their number. The
+    influence is that of Hoeffding's projection, scaled so that weights of 1 give the jackknife's
+    error.
 
     Args:
         weights: ``(weightings, prompts)``.
@@ -63,7 +70,7 @@ def pair_distance(weights: Floats, u: Floats, v: Floats | None = None) -> Weight
     """
     v = u if v is None else v
     here = np.isfinite(u[:, 0]) & np.isfinite(v[:, 0])
-    exact: type[np.floating[Any]] = np.float64 if len(u) <= SINGLE else np.float32
+    exact = precision(len(u))
     same = v is u
     u = np.asarray(np.where(here[:, None], u, 0.0), dtype=exact)
     v = u if same else np.asarray(np.where(here[:, None], v, 0.0), dtype=exact)
@@ -72,9 +79,13 @@ def pair_distance(weights: Floats, u: Floats, v: Floats | None = None) -> Weight
     squares = np.einsum("bp,bp->b", w, w, dtype=np.float64)
     own: Floats = np.einsum("pd,pd->p", u, v)
     # The kernel is symmetric in the pair: its row and its column in turn.
-    sums = (w @ v) @ u.T
-    if not same:
-        sums = (sums + (w @ u) @ v.T) / 2
+    if len(u) <= min(u.shape[1], len(w)):
+        inner = u @ v.T
+        sums = w @ (inner if same else (inner + inner.T) / 2)
+    else:
+        sums = (w @ v) @ u.T
+        if not same:
+            sums = (sums + (w @ u) @ v.T) / 2
     sums -= w * own
     others = total[:, None].astype(exact) - w
     pairs = total**2 - squares

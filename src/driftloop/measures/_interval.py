@@ -12,6 +12,7 @@ that chose it over percentiles, BCa and Student's t.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -23,8 +24,8 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 
 RESAMPLES = 1000
 LEVEL = 0.95
-BLOCK = 4_000_000
-"""Weights held at once while resampling; bounds the memory that many prompts take."""
+BLOCK = 2_000_000
+"""Numbers held at once while resampling; bounds the memory that many prompts or rounds take."""
 FEWEST = 6
 """Prompts below which a resample's own error says too little; Student's t is taken there."""
 MOST_LOST = 0.1
@@ -35,11 +36,46 @@ TINY = 1e-7
 
 def prompt_weights(prompts: int, resamples: int, seed: int) -> Iterator[Floats]:
     """How often each prompt is drawn in each resample, in blocks of ``(some, prompts)``."""
+    drawn = _drawn(prompts, resamples if prompts else 0, seed)
+    for rows in stretches(len(drawn), prompts):
+        yield drawn[rows].astype(float)
+
+
+def weightings(prompts: int, resamples: int, seed: int) -> Iterator[Floats]:
+    """Weights of 1, which give the estimate, and below them the resamples, in blocks."""
+    above = np.ones((1, prompts))
+    for weights in prompt_weights(prompts, resamples, seed):
+        yield np.concatenate([above, weights])
+        above = above[:0]
+    if len(above):
+        yield above
+
+
+@lru_cache(maxsize=2)
+def _drawn(prompts: int, resamples: int, seed: int) -> npt.NDArray[np.unsignedinteger[Any]]:
+    """All resamples, as small numbers: every measure of a run asks for the same ones."""
     rng = np.random.default_rng(seed)
-    block = max(1, BLOCK // max(prompts, 1))
-    for first in range(0, resamples if prompts else 0, block):
-        size = min(block, resamples - first)
-        yield rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=size).astype(float)
+    drawn = np.empty((resamples, prompts), dtype=np.min_scalar_type(prompts))
+    for rows in stretches(resamples, prompts):
+        size = len(drawn[rows])
+        drawn[rows] = rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=size)
+    drawn.flags.writeable = False
+    return drawn
+
+
+def stretches(count: int, each: int) -> Iterator[slice]:
+    """Stretches of ``0 .. count`` that hold :data:`BLOCK` numbers at most, or one item.
+
+    Args:
+        count: Rounds, trajectories, resamples ...
+        each: Numbers that are held for one of them.
+
+    >>> [(part.start, part.stop) for part in stretches(5, BLOCK // 2)]
+    [(0, 2), (2, 4), (4, 5)]
+    """
+    size = max(1, BLOCK // max(each, 1))
+    for first in range(0, count, size):
+        yield slice(first, min(first + size, count))
 
 
 def student(count: int | float) -> float:

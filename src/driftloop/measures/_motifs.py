@@ -19,7 +19,7 @@ from ._bootstrap import Estimate, Labels, share
 from ._clusters import ELSEWHERE, Regions, Tree, matched_jaccard
 from ._divisions import SAMPLE, agreement, best_k, null_scores, unseen
 from ._drift import check_states, cosine_distance
-from ._interval import LEVEL, Bools, Floats, Ints
+from ._interval import LEVEL, Bools, Floats, Ints, stretches
 from ._noise import LATE, late_from
 
 MOST = 32
@@ -196,7 +196,7 @@ def find_motifs(
         k, low, high = 1, 1.0, 1.0
     score = null = np.nan
     if k > 1:
-        null = max(null_scores(x[resting], ks, rng))
+        null = max(null_scores(x, resting, ks, rng))
         score = float(np.mean([agreement(trees, np.array([k])) for _, trees in halves]))
     whole = _tree(x, resting, rng, most, 2 * SAMPLE)
     assert whole is not None
@@ -243,14 +243,15 @@ def _tree(
     x: Floats, chosen: Bools, rng: np.random.Generator, most: int, sample: int = SAMPLE
 ) -> Tree | None:
     """Divide a sample of the chosen states that is even over trajectories and rounds."""
-    found = np.flatnonzero(chosen)
-    if len(found) < 4:
+    rows, rounds = np.nonzero(chosen)
+    count = len(rows)
+    if count < 4:
         return None
-    if len(found) > sample:
+    if count > sample:
         # Every so-manieth from a random place: neighbours in a trajectory are nearly copies.
-        stride = len(found) / sample
-        found = found[((np.arange(sample) + rng.random()) * stride).astype(int) % len(found)]
-    return Tree(x.reshape(-1, x.shape[-1])[found], most)
+        kept = ((np.arange(sample) + rng.random()) * (count / sample)).astype(int) % count
+        rows, rounds = rows[kept], rounds[kept]
+    return Tree(x[rows, rounds], most)
 
 
 def _cross_fitted(x: Floats, regions: Regions, half: Bools, trees: tuple[Tree, Tree]) -> Ints:
@@ -264,7 +265,9 @@ def _cross_fitted(x: Floats, regions: Regions, half: Bools, trees: tuple[Tree, T
         # The last entry is what a state elsewhere (-1) is renamed to.
         renamed = np.full(len(found.centres) + 1, ELSEWHERE)
         renamed[rows] = columns
-        marks[judged] = renamed[found.assign(x[judged])]
+        rows = np.flatnonzero(judged)
+        for part in stretches(len(rows), x[0].size):
+            marks[rows[part]] = renamed[found.assign(x[rows[part]])]
     return marks
 
 

@@ -13,12 +13,14 @@ import numpy as np
 from ._bootstrap import Labels, group_means
 from ._drift import check_states, cosine_distance
 from ._influence import ROUNDING, Weighted, weighted_mean
-from ._interval import Floats
+from ._interval import Floats, stretches
 
 LATE = 0.5
 """Share of the rounds, from the end, that a noise floor and a verdict rest on."""
 LAGS = 12
 """The longest lag that is looked at: cycles of a longer period are not seen."""
+MANY = 64
+"""Lags from which on all of them are found together."""
 SURE = 3.0
 """A cycle is one where a lag is nearer than its neighbours by so many standard errors."""
 
@@ -43,12 +45,40 @@ def lag_distances(x: Floats, lags: int, *, first: int = 0, stride: int = 1) -> F
     check_states(x)
     late = x[:, first:]
     result = np.full((len(x), lags), np.nan)
-    for lag in range(1, min(lags, (late.shape[1] - 1) // stride) + 1):
+    last = min(lags, (late.shape[1] - 1) // stride)
+    if last > MANY:
+        result[:, :last] = _correlated(late)[:, stride : last * stride + 1 : stride]
+        return result
+    for lag in range(1, last + 1):
         distances = cosine_distance(late[:, lag * stride :], late[:, : -lag * stride])
         present = np.isfinite(distances)
         counts = present.sum(axis=1)
         sums = np.where(present, distances, 0.0).sum(axis=1, dtype=np.float64)
         result[:, lag - 1] = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return result
+
+
+def _correlated(x: Floats) -> Floats:
+    """Mean distance of states at every lag from 0 on, from the spectrum of each dimension.
+
+    The sum of inner products at a lag is the autocorrelation there (Wiener and Khinchin): all lags
+    take little longer than a few.
+    """
+    from scipy.fft import irfft, next_fast_len, rfft
+
+    trajectories, rounds, d = x.shape
+    size = next_fast_len(2 * rounds, real=True)
+    result = np.full((trajectories, rounds), np.nan)
+    for row, states in enumerate(x):
+        here = np.isfinite(states[:, 0])
+        pairs = irfft(np.abs(rfft(here.astype(float), size)) ** 2, size)[:rounds].round()
+        power = np.zeros(size // 2 + 1)
+        for part in stretches(d, 4 * size):
+            known = np.where(here[:, None], states[:, part], 0.0).astype(float)
+            power += (np.abs(rfft(known, size, axis=0)) ** 2).sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = 1.0 - irfft(power, size)[:rounds] / pairs
+        result[row] = np.where(pairs > 0, np.clip(means, 0.0, 2.0), np.nan)
     return result
 
 

@@ -11,30 +11,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ._bootstrap import Curve, Estimate, Labels, group_means
+from ._bootstrap import Curve, Estimate, Labels, group_means, numbered
 from ._drift import check_states
-from ._influence import (
-    Weighted,
-    pair_distance,
-    products,
-    standard_error,
-    weighted_mean,
-    zero_if_rounding,
-)
-from ._interval import (
-    RESAMPLES,
-    TINY,
-    Bools,
-    Floats,
-    Pivot,
-    pivot,
-    prompt_weights,
-    studentized,
-)
+from ._influence import zero_if_rounding
+from ._interval import RESAMPLES, Bools, Floats, Pivot, pivot, studentized
 from ._noise import LATE, Lags
-from ._rounds import Windows, choose_rounds, identical_twins
+from ._quantities import NAMES, Table, measured
+from ._rounds import choose_rounds, identical_twins
 
-NAMES = "strangers twins memory contraction separation noise room uncapped".split()
 BOUNDS = {
     "strangers": (0.0, 2.0),
     "twins": (0.0, 2.0),
@@ -43,6 +27,8 @@ BOUNDS = {
     "memory": (-np.inf, 1.0),
     "uncapped": (-np.inf, 1.0),
 }
+COUNTED = {"strangers": "prompts", "twins": "twins", "memory": "twins", "contraction": "prompts"}
+"""Quantities that have a curve, and what each of its rounds rests on."""
 
 
 class Pivots(NamedTuple):
@@ -122,6 +108,7 @@ def twin_distances(x: Floats, prompts: Labels) -> Floats:
     [[1.0], [nan]]
     """
     check_states(x)
+    prompts = numbered(prompts)
     columns = []
     for t in range(x.shape[1]):
         present: Bools = np.asarray(np.isfinite(x[:, t, 0]))
@@ -193,49 +180,56 @@ def separation(
     ([1.0, 0.0], [0.0, 1.0])
     """
     check_states(x)
-    rounds = x.shape[1]
+    prompts, rounds = numbered(prompts), x.shape[1]
     apart = twin_distances(x, prompts)
     lags = Lags(x, prompts, late=late)
-    states = [group_means(x[:, t], prompts) for t in range(rounds)]
-    each = np.array([int(np.isfinite(part[:, 0]).sum()) for part in states], dtype=np.int64)
+    here = np.isfinite(x[:, :, 0])
+    each = (group_means(here.astype(float), prompts) > 0).sum(axis=0).astype(np.int64)
     twins = np.isfinite(apart).sum(axis=0).astype(np.int64)
     windows = choose_rounds(each, twins, since, lags.period, late)
-    identical = identical_twins(x, apart, windows.baseline)
     count = len(apart)
-    weightings = [np.ones((1, count)), *prompt_weights(count, resamples, seed)]
-    found = (
-        [_of_block(w, states, apart, lags, windows) for w in weightings] if count and rounds else []
-    )
-    if identical:
-        for block in found:
-            block.values[[NAMES.index(n) for n in ("memory", "uncapped", "separation")]] = np.nan
-    present = np.isfinite(x[:, :, 0]).sum(axis=0).astype(np.int64)
+    unknown = [NAMES.index(name) for name in ("memory", "uncapped", "separation")]
+    identical = identical_twins(x, apart, windows.baseline)
+    curves = {name: np.full((3, rounds), np.nan) for name in COUNTED}
+    at_last = Table.empty(1, 1)
+    for part, table in measured(x, prompts, apart, lags, windows, resamples, seed):
+        if identical:
+            table.values[unknown] = np.nan
+        if part is None:
+            at_last = table
+            continue
+        for name, ends in curves.items():
+            counts = (twins if COUNTED[name] == "twins" else each)[part]
+            ends[:, part] = _ends(table, name, slice(None), counts)
+    present = here.sum(axis=0).astype(np.int64)
     nothing = np.full(rounds, np.nan)
 
-    def over_rounds(name: str, counts: npt.NDArray[np.int64]) -> Curve:
-        ends = _ends(found, name, slice(0, rounds), counts)
-        return Curve(*ends, nothing, nothing, nothing, present, counts)
+    def over_rounds(name: str) -> Curve:
+        counts = twins if COUNTED[name] == "twins" else each
+        mean, low, high = curves[name]
+        return Curve(mean, low, high, nothing, nothing, nothing, present, counts)
 
     def at_the_end(name: str, counts: npt.NDArray[np.int64]) -> Estimate:
         least = np.array([counts.min() if counts.size else 0])
-        (value,), (low,), (high,) = _ends(found, name, slice(rounds, rounds + 1), least)
+        (value,), (low,), (high,) = _ends(at_last, name, slice(0, 1), least)
         return Estimate(float(value), float(low), float(high), int(least[0]))
 
     def pivot_of(name: str, counts: npt.NDArray[np.int64]) -> Pivot:
-        if not found:
-            none = np.full((1, 1), np.nan)
-            return pivot(none[0], none[0], none, none, 0)
-        columns = slice(rounds, None if name == "memory" else rounds + 1)
-        return pivot(*_columns(found, name, columns), int(counts.min(initial=count)))
+        columns = slice(0, None if name == "memory" else 1)
+        prompts = int(counts.min(initial=count)) if count and rounds else 0
+        return pivot(*_columns(at_last, name, columns), prompts)
 
-    late_each, late_twins = each[windows.strangers], twins[windows.memory[0]]
+    late_each, late_twins = (
+        each[windows.strangers],
+        twins[windows.paired & (np.arange(rounds) >= windows.first)],
+    )
     with_floor = np.isfinite(lags.distances[:, :1]).sum(axis=0).astype(np.int64)
     noise = at_the_end("noise", with_floor)
     return Separation(
-        strangers=over_rounds("strangers", each),
-        twins=over_rounds("twins", twins),
-        memory=over_rounds("memory", twins),
-        contraction=over_rounds("contraction", each),
+        strangers=over_rounds("strangers"),
+        twins=over_rounds("twins"),
+        memory=over_rounds("memory"),
+        contraction=over_rounds("contraction"),
         noise=noise,
         late=Late(
             windows.first, rounds, int(windows.strangers.sum()), windows.baseline, lags.period,
@@ -255,143 +249,26 @@ def separation(
     )  # fmt: skip
 
 
-class _Block(NamedTuple):
-    """All quantities under some weightings, for every round and then over the late rounds.
-
-    Memory has further columns: the same from earlier rounds on.
-    """
-
-    values: Floats
-    """``(quantities, weightings, rounds + windows)``."""
-    errors: Floats
-
-
-def _of_block(
-    w: Floats, states: list[Floats], apart: Floats, lags: Lags, windows: Windows
-) -> _Block:
-    rounds = len(states)
-    block = _Block(*np.full((2, len(NAMES), len(w), rounds + len(windows.memory)), np.nan))
-    noise, uncapped = lags.floor(w)
-    none = Weighted(np.full(len(w), np.nan), np.zeros_like(w))
-    first = none if windows.baseline is None else pair_distance(w, states[windows.baseline])
-    strangers, contraction = _Average(), _Average()
-    memory = [(_Average(), _Average()) for _ in windows.memory]
-    for t, part in enumerate(states):
-        now, twins = pair_distance(w, part), weighted_mean(w, apart[:, t])
-        _fill(block, t, w, _Parts(now, now, now, twins, noise, first, uncapped))
-        if windows.strangers[t]:
-            strangers.add(now)
-        if windows.contraction[t]:
-            contraction.add(now)
-        for counts, (matched, of_twins) in zip(windows.memory, memory, strict=True):
-            if counts[t]:
-                matched.add(now)
-                of_twins.add(twins)
-    for column, (matched, of_twins) in enumerate(memory, start=rounds):
-        late = matched.mean(none), of_twins.mean(none)
-        means = strangers.mean(none), contraction.mean(none), *late
-        _fill(block, column, w, _Parts(*means, noise, first, uncapped))
-    return block
-
-
-class _Parts(NamedTuple):
-    """The mean distances that all quantities are made of."""
-
-    strangers: Weighted
-    contraction: Weighted
-    """Strangers in the rounds that contraction is taken over."""
-    matched: Weighted
-    """Strangers in the rounds that have twins."""
-    twins: Weighted
-    noise: Weighted
-    first: Weighted
-    """Strangers in the baseline round."""
-    uncapped: Weighted
-    """The noise floor without its cap."""
-
-
-def _fill(block: _Block, t: int, w: Floats, parts: _Parts) -> None:
-    strangers, c, s, v, n, s1, free = (part.value for part in parts)
-    covariance = products(w, [part.influence for part in parts])
-    one = np.ones_like(s)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        room = np.where(s - n > TINY, s - n, np.nan)
-        s, s1 = np.where(s > TINY, s, np.nan), np.where(s1 > TINY, s1, np.nan)
-        memory = (s - v) / room
-        free_room = np.where(s - free > TINY, s - free, np.nan)
-        uncapped = (s - v) / free_room
-        # Each value with its derivative by each of the parts that it depends on.
-        rows: list[tuple[Floats, dict[int, Floats]]] = [
-            (strangers, {0: one}),
-            (v, {3: one}),
-            (memory, {2: (1 - memory) / room, 3: -1 / room, 4: memory / room}),
-            (1 - c / s1, {1: -1 / s1, 5: c / s1**2}),
-            ((s - v) / s, {2: v / s**2, 3: -1 / s}),
-            (n, {4: one}),
-            ((s - n) / s, {2: n / s**2, 4: -1 / s}),
-            (
-                uncapped,
-                {2: (1 - uncapped) / free_room, 3: -1 / free_room, 6: uncapped / free_room},
-            ),
-        ]
-    for row, (value, slopes) in enumerate(rows):
-        block.values[row, :, t] = value
-        at = list(slopes)
-        some = np.ascontiguousarray(covariance.take(at, axis=1).take(at, axis=2))
-        block.errors[row, :, t] = standard_error(list(slopes.values()), some, w.shape[1])
-
-
-class _Average:
-    """Mean of means over rounds; a round without one is left out."""
-
-    def __init__(self) -> None:
-        self._value: Floats = np.zeros(1)
-        self._influence: Floats = np.zeros((1, 1))
-        self._count: Floats = np.zeros(1)
-
-    def add(self, part: Weighted) -> None:
-        here = np.isfinite(part.value)
-        self._count = self._count + here
-        self._value = self._value + np.where(here, part.value, 0.0)
-        self._influence = self._influence + part.influence
-
-    def mean(self, none: Weighted) -> Weighted:
-        """The mean, or *none* where no round was added."""
-        if not self._count.any():
-            return none
-        with np.errstate(invalid="ignore", divide="ignore"):
-            value = np.where(self._count > 0, self._value / self._count, np.nan)
-        return Weighted(value, self._influence / np.maximum(self._count, 1)[:, None])
-
-
 def _ends(
-    found: list[_Block],
-    name: str,
-    columns: slice,
-    counts: npt.NDArray[np.int64],
+    table: Table, name: str, columns: slice, counts: npt.NDArray[np.int64]
 ) -> tuple[Floats, Floats, Floats]:
     """Values and interval of one quantity."""
-    if not found:
-        return (np.full(len(counts), np.nan),) * 3
-    parts = _columns(found, name, columns)
+    parts = _columns(table, name, columns)
     low, high = studentized(*parts, counts)
     bounds = BOUNDS.get(name, (-np.inf, np.inf))
     if name == "memory":
         # Twins are nearer than the floor allows: it is lower, and how much is not known.
         beyond = low > 1
-        low[beyond] = _ends(found, "separation", columns, counts)[1][beyond]
+        low[beyond] = _ends(table, "separation", columns, counts)[1][beyond]
         # The cap makes the floor, and so memory, a little too small.
-        high = np.fmax(high, _ends(found, "uncapped", columns, counts)[2])
+        high = np.fmax(high, _ends(table, "uncapped", columns, counts)[2])
     return np.clip(parts[0], *bounds), np.clip(low, *bounds), np.clip(high, *bounds)
 
 
-def _columns(
-    found: list[_Block], name: str, columns: slice
-) -> tuple[Floats, Floats, Floats, Floats]:
+def _columns(table: Table, name: str, columns: slice) -> tuple[Floats, Floats, Floats, Floats]:
     """Estimate, its error, resamples and theirs; the first weighting of all is the estimate."""
     row = NAMES.index(name)
-    values = np.concatenate([block.values[row, :, columns] for block in found])
-    errors = np.concatenate([block.errors[row, :, columns] for block in found])
+    values, errors = table.values[row, :, columns], table.errors[row, :, columns]
     return values[0], errors[0], values[1:], errors[1:]
 
 

@@ -16,6 +16,11 @@ import numpy as np
 from ._interval import Floats
 from ._noise import lag_distances
 
+NOWHERE = -1
+SLACK = 1e-6
+BATCH = 256
+"""States that are compared at once with all that have a name."""
+
 Novelty = Literal["new", "seen", "settled"]
 
 
@@ -122,20 +127,32 @@ def alike(x: Floats, radius: float) -> list[int | None]:
     >>> alike(np.stack([np.cos(turn), np.sin(turn)], axis=1), 0.01)
     [0, 1, 0, 1, 0]
     """
-    leaders: list[Floats] = []
-    names: list[int | None] = []
-    for state in np.asarray(x):
-        if not np.isfinite(state).all():
-            names.append(None)
-            continue
-        distances = 1.0 - np.array(leaders) @ state if leaders else np.empty(0)
-        near = np.flatnonzero(distances <= radius + 1e-6)
-        if len(near):
-            names.append(int(near[0]))
-        else:
-            names.append(len(leaders))
-            leaders.append(state)
-    return names
+    x = np.asarray(x)
+    names = np.full(len(x), NOWHERE)
+    here = np.flatnonzero(np.isfinite(x).all(axis=1))
+    leaders = np.empty((min(len(here), BATCH), x.shape[1]), dtype=x.dtype)
+    count = 0
+    for start in range(0, len(here), BATCH):
+        rows = here[start : start + BATCH]
+        states = x[rows]
+        near = 1.0 - states @ leaders[:count].T <= radius + SLACK
+        known = near.any(axis=1)
+        if known.any():
+            names[rows[known]] = near[known].argmax(axis=1)
+        # Of the others each may be like one of the batch that has a new name.
+        fresh: list[int] = []
+        among = 1.0 - states @ states.T <= radius + SLACK
+        for at in np.flatnonzero(~known):
+            like = np.flatnonzero(among[at, fresh])
+            if not len(like):
+                like = np.array([len(fresh)])
+                fresh.append(int(at))
+            names[rows[at]] = count + like[0]
+        if count + len(fresh) > len(leaders):
+            leaders = np.concatenate([leaders, np.empty_like(leaders)])
+        leaders[count : count + len(fresh)] = states[fresh]
+        count += len(fresh)
+    return [None if name == NOWHERE else int(name) for name in names]
 
 
 def periods(x: Floats, *, most: int | None = None, contrast: float = 0.5) -> list[int | None]:

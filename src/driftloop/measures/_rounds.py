@@ -25,9 +25,11 @@ class Windows(NamedTuple):
     """``(rounds,)`` the late rounds that count."""
     contraction: Bools
     """Of these, the ones that are whole periods after the baseline."""
-    memory: list[Bools]
-    """The late rounds that count for strangers and for twins; then the same from earlier and
-    earlier rounds on."""
+    paired: Bools
+    """``(rounds,)`` all rounds that count for strangers and for twins."""
+    starts: list[int]
+    """Memory is taken over those of them from here on: from the late rounds, and then from earlier
+    and earlier ones."""
 
 
 def choose_rounds(
@@ -47,7 +49,7 @@ def choose_rounds(
     if baseline is not None and baseline < start:
         in_phase = strangers & ((at - baseline) % period == 0)
         contraction = in_phase if in_phase.any() else strangers
-    return Windows(start, baseline, strangers, contraction, [paired & (at >= s) for s in starts])
+    return Windows(start, baseline, strangers, contraction, paired, starts)
 
 
 def identical_twins(x: Floats, apart: Floats, baseline: int | None) -> bool:

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..encoders import Encoder, Vectors, default_encoders, embed
+from ..encoders import Encoder, default_encoders, embed_in_place
 from ..measures import (
     Curve,
     Estimate,
@@ -168,21 +168,30 @@ def _drift(
     advance: Advance,
 ) -> Drift:
     kind = encoder.kind
+    seen = [arm for arm in material.arms if kind in material.kinds_of[arm]]
     starts = [start.value for start in material.starts.values() if start.kind == kind]
     states = [
-        state for track in material.tracks for state in track.states(kind) if state is not None
+        state
+        for arm in seen
+        for track in material.of_arm(arm)
+        for state in _states(material, track, kind)
     ]
-    contents = list(dict.fromkeys([*starts, *states]))
+    # Prompts that nothing was played of are embedded too: what has no vector is counted.
+    contents = [*starts, *states]
+    total = len(set(contents) - {None})
     stage = f"{encoder.name}: {material.noun(kind)}s"
-    vectors = embed(run, encoder, contents, advance=lambda n: advance(stage, n, len(contents)))
+    vectors = embed_in_place(run, encoder, contents, advance=lambda n: advance(stage, n, total))
+    rest = vectors.matrix[len(starts) :]
+    del states, contents
     arms, endings, fidelity, priors, all_states = {}, {}, {}, {}, {}
     cells: Cells = {}
     several = len(material.arms) > 1 or bool(styles(material))
     stage = f"{encoder.name}: measures"
-    seen = [arm for arm in material.arms if kind in material.kinds_of[arm]]
     for arm in seen:
         tracks = material.of_arm(arm)
-        x, from_start = _states(material, tracks, kind, vectors)
+        size = len(tracks) * (material.rounds + 1)
+        x, rest = rest[:size].reshape(len(tracks), material.rounds + 1, -1), rest[size:]
+        from_start = any(_begins(material, track, kind) for track in tracks)
         arms[arm] = _arm_drift(x, tracks, from_start)
         since = material.since(arm, kind)
         ending = measure_ending(tracks, x[:, 1:], since, x[:, 0] if from_start else None)
@@ -204,21 +213,16 @@ def _drift(
     )  # fmt: skip
 
 
-def _states(
-    material: Material, tracks: list[Track], kind: Kind, vectors: Vectors
-) -> tuple[Matrix, bool]:
-    """Vectors of the start (round 0) and of every round, and whether any start has one."""
-    starts = [material.starts.get(track.name.prompt) for track in tracks]
-    begin = [start.value if start and start.kind == kind else None for start in starts]
-    x = vectors.of(
-        [
-            state
-            for track, first in zip(tracks, begin, strict=True)
-            for state in _padded([first, *track.states(kind)], material.rounds + 1)
-        ]
-    )
-    shaped: Matrix = x.reshape(len(tracks), material.rounds + 1, -1)
-    return shaped, any(value is not None for value in begin)
+def _begins(material: Material, track: Track, kind: Kind) -> str | None:
+    """What a trajectory starts from, where it is of a kind."""
+    start = material.starts.get(track.name.prompt)
+    return start.value if start and start.kind == kind else None
+
+
+def _states(material: Material, track: Track, kind: Kind) -> list[str | None]:
+    """The start (round 0) and every round of the longest trajectory; None where there is none."""
+    states = [_begins(material, track, kind), *track.states(kind)]
+    return states + [None] * (material.rounds + 1 - len(states))
 
 
 def _arm_drift(x: Matrix, tracks: list[Track], with_start: bool) -> ArmDrift:
@@ -240,10 +244,6 @@ def _arm_drift(x: Matrix, tracks: list[Track], with_start: bool) -> ArmDrift:
     )
     step = curve(distance_per_step(x), prompts, bounds=bounds)
     return ArmDrift(first_round, from_start, from_first, step)
-
-
-def _padded(states: list[str | None], length: int) -> list[str | None]:
-    return states + [None] * (length - len(states))
 
 
 def _repeats(arm: str, kind: Kind, tracks: list[Track]) -> Repeats:

@@ -18,12 +18,12 @@ from ..measures import (
     Verdict,
     alike,
     class_words,
+    dealt_out,
     find_motifs,
     periods,
     repetition,
     separation,
     share,
-    shuffled,
     variety,
     verdict,
 )
@@ -93,7 +93,6 @@ def measure_ending(
     if rounds < 2 or len(np.unique(prompts[np.isfinite(x[:, :, 0]).any(axis=1)])) < 2:
         return None
     found = separation(x, prompts, since=since)
-    dealt = shuffled(x)
     try:
         motifs = find_motifs(x, prompts, start=start)
     except ValueError:
@@ -101,17 +100,20 @@ def measure_ending(
     radius = LOOK * max(found.noise.value if np.isfinite(found.noise.value) else 0.0, 0.0)
     # Where a look scatters as far as strangers are apart, all places are near each other.
     told = radius <= NEAR * found.late.strangers.value or radius == 0.0
+    with dealt_out(x):
+        control = _control(found, separation(x[:, rounds // 2 :], prompts, late=1.0).late)
+        returning_control = _returning(x, radius, prompts) if told else NOT_TOLD
     return Ending(
         rounds,
         found,
         verdict(found.late),
-        _control(found, separation(dealt[:, rounds // 2 :], prompts, late=1.0).late),
+        control,
         variety(x, prompts),
         motifs,
         _words(tracks, motifs) if motifs else [],
         _exemplars(x, prompts, motifs) if motifs else [],
         _returning(x, radius, prompts) if told else NOT_TOLD,
-        _returning(dealt, radius, prompts) if told else NOT_TOLD,
+        returning_control,
         Counter(period for period in periods(x) if period is not None),
     )
 
@@ -162,8 +164,10 @@ def _exemplars(
         rows, rounds = np.nonzero(motifs.labels == number)
         found = [(motif.medoid[0], motif.medoid[1] + 1)]
         if len(rows):
-            states = x[rows, rounds]
-            order = np.argsort(-(states @ states.mean(axis=0)), kind="stable")
+            inside = motifs.labels == number
+            centre = np.sum([part[own].sum(axis=0) for part, own in zip(x, inside, strict=True)], 0)
+            along = np.einsum("ntd,d->nt", x, centre / len(rows))
+            order = np.argsort(-along[inside], kind="stable")
             for place in order:
                 seen = {prompts[row] for row, _ in found}
                 if prompts[rows[place]] not in seen:

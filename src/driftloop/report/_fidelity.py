@@ -15,6 +15,7 @@ from ..measures import (
     distance_from,
     mean_cumulative_drift,
     semantic_drift_rate,
+    similarity_to_others,
 )
 from ..postcards import Parsed, parse, score
 from ._gather import Material, Track
@@ -76,25 +77,9 @@ def measure_fidelity(
     return Fidelity(
         from_start,
         mean_cumulative_drift(similarity, prompts),
-        mean_cumulative_drift(_to_others(later, first, prompts), prompts),
+        mean_cumulative_drift(similarity_to_others(later, first, prompts), prompts),
         semantic_drift_rate(similarity, prompts),
     )
-
-
-def _to_others(
-    later: npt.NDArray[Any], first: npt.NDArray[Any], prompts: npt.NDArray[Any]
-) -> npt.NDArray[Any]:
-    """Mean similarity of every state to generation 0 of each other prompt."""
-    here = np.isfinite(first[:, 0])
-    names = np.unique(prompts[here])
-    means = np.stack([first[here & (prompts == name)].mean(axis=0) for name in names])
-    # The sum over all less the own one, since the sum is shared by all.
-    total = means.sum(axis=0)
-    own = np.stack([means[names == p].sum(axis=0) for p in prompts])
-    counts = np.array([len(names) - int((names == p).sum()) for p in prompts])
-    similarity: npt.NDArray[Any] = np.einsum("ntd,nd->nt", later, total - own)
-    result: npt.NDArray[Any] = similarity / np.maximum(counts, 1)[:, None]
-    return result
 
 
 def measure_objects(material: Material, arm: str) -> list[Kept]:

@@ -74,8 +74,12 @@ def measure_finals(material: Material) -> list[Finals]:
 def horizon(tracks: Sequence[Track], kind: Kind) -> int:
     """The last round that most trajectories have reached with a state of a kind, blank or not."""
     lengths = [len(track.states(kind)) for track in tracks]
-    reached = [sum(n >= round for n in lengths) for round in range(1, max(lengths, default=0) + 1)]
-    return sum(n >= ENOUGH * max(reached) for n in reached)
+    ended = Counter(length + 1 for length in lengths)
+    there, reached = len(lengths), []
+    for round in range(1, max(lengths, default=0) + 1):
+        there -= ended[round]
+        reached.append(there)
+    return sum(n >= ENOUGH * reached[0] for n in reached)
 
 
 def _finals(material: Material, arm: str, kind: Kind) -> Finals | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
@@ -17,6 +18,8 @@ from ..study import Study
 
 if TYPE_CHECKING:
     import pyarrow as pa
+ROWS = 5_000
+"""Steps that are in Python at once."""
 
 
 class Start(NamedTuple):
@@ -148,7 +151,14 @@ class Material:
 
     def of_arm(self, arm: str) -> list[Track]:
         """An arm's trajectories."""
-        return [track for track in self.tracks if track.name.arm == arm]
+        return self._by_arm.get(arm, [])
+
+    @cached_property
+    def _by_arm(self) -> dict[str, list[Track]]:
+        found: dict[str, list[Track]] = {}
+        for track in self.tracks:
+            found.setdefault(track.name.arm, []).append(track)
+        return found
 
 
 def model_of(player: str) -> str:
@@ -202,23 +212,31 @@ def _latest(studies: list[dict[str, Any]]) -> Study | None:
         return None
 
 
+def columns_of(steps: pa.Table, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Some columns of the table of steps, row by row, few of which are in Python at once."""
+    for batch in steps.select(list(names)).to_batches(max_chunksize=ROWS):
+        yield from zip(*(batch[name].to_pylist() for name in names), strict=True)
+
+
 def _tracks(steps: pa.Table, stopped: dict[Trajectory, str]) -> Iterable[Track]:
-    names = zip(*(steps[name].to_pylist() for name in ("arm", "prompt", "twin")), strict=True)
-    rounds, texts, images = (steps[name].to_pylist() for name in ("round", "text", "image"))
-    first, current = 0, None
-    keys = [Trajectory(*name) for name in names]
-    for row, key in enumerate([*keys, None]):
-        if key == current:
-            continue
-        if current is not None:
-            rows = range(first, row)
-            length = max(rounds[first:row])
-            pictures: list[str | None] = [None] * length
-            captions: list[str | None] = [None] * length
-            for index in rows:
-                if texts[index] is not None:
-                    captions[rounds[index] - 1] = texts[index]
-                else:
-                    pictures[rounds[index] - 1] = images[index]
-            yield Track(current, rows, tuple(pictures), tuple(captions), stopped.get(current))
-        first, current = row, key
+    rows = columns_of(steps, ("arm", "prompt", "twin", "round", "text", "image"))
+    first = 0
+    # Many a caption comes again, and is kept once.
+    texts: dict[str, str] = {}
+    for (arm, prompt, twin), own in groupby(rows, key=lambda row: row[:3]):
+        captions: dict[int, str] = {}
+        pictures: dict[int, str] = {}
+        length = count = 0
+        for *_, round, text, image in own:
+            if text is not None:
+                captions[round] = texts.setdefault(text, text)
+            else:
+                pictures[round] = image
+            length, count = max(length, round), count + 1
+        name = Trajectory(arm, prompt, twin)
+        rounds = range(1, length + 1)
+        yield Track(
+            name, range(first, first + count), tuple(map(pictures.get, rounds)),
+            tuple(map(captions.get, rounds)), stopped.get(name),
+        )  # fmt: skip
+        first += count

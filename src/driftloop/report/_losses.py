@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..pictures import NOTES
 from ._assess import Drift
-from ._gather import Material
+from ._gather import Material, columns_of
 from ._phrases import same_readings
 
 MEANINGS = {
@@ -59,7 +59,7 @@ def count_losses(material: Material, drifts: Sequence[Drift]) -> list[Loss]:
     flags: Counter[tuple[str, str]] = Counter()
     examples: dict[tuple[str, str], str] = {}
     over: dict[str, str] = {}
-    for model, readings, text, marks in zip(*(steps[n].to_pylist() for n in names), strict=True):
+    for model, readings, text, marks in columns_of(steps, names):
         total[model] += 1
         for reading, who in same_readings(readings):
             if reading.cut:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from ._gather import Material
+from ._gather import Material, columns_of
 
 
 class PlayerFacts(NamedTuple):
@@ -39,11 +39,9 @@ class SessionFacts(NamedTuple):
 
 def describe_players(material: Material) -> list[PlayerFacts]:
     """Players in the order they were introduced."""
-    steps = material.steps
     seconds: defaultdict[str, float] = defaultdict(float)
     calls: defaultdict[str, set[str]] = defaultdict(set)
-    names = ("fingerprint", "call", "seconds")
-    for print_, call, took in zip(*(steps[name].to_pylist() for name in names), strict=True):
+    for print_, call, took in columns_of(material.steps, ("fingerprint", "call", "seconds")):
         if call not in calls[print_]:
             calls[print_].add(call)
             # A clock that was set back has given times below nothing.

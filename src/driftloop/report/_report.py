@@ -43,6 +43,7 @@ from ._prose import say_arms, say_findings, say_missing, say_what
 from ._provenance import describe_players, describe_sessions, say_seconds, study_text
 from ._pulls import pull_rows
 from ._strips import make_groups, pictures_wanted
+from .figures import NARROWEST, crowded
 
 
 def write_report(
@@ -200,6 +201,14 @@ def _notes(
     if album.missing:
         text = f"{count(len(album.missing), 'picture')} could not be read from the run."
         notes["missing"] = f"{text[0].upper()}{text[1:]}"
+    if crowded(material.rounds):
+        notes["charts"] = (
+            f"{material.rounds:,} rounds have less room than a pixel each. Of those that share "
+            "one, a chart draws the lowest and the highest value, and tells the first that has any "
+            "where it is pointed at."
+        )
+    if crowded(material.rounds, NARROWEST):
+        notes["cells"] = "A cell is of several rounds here, and shows every kind among them."
     if defaults and not any(drift.encoder == "minilm" for drift in defaults):
         notes["encoders"] = (
             "Meaning was not measured: the encoder minilm is not installed "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..measures import novelty
 from ..steps import Role
 from ._choice import Choice
@@ -105,12 +107,15 @@ def make_groups(
 def _frames(
     material: Material, track: Track, choice: Choice, album: Album, links: dict[str, str]
 ) -> list[Frame]:
+    wanted = frames_wanted(track, choice)
+    own = material.steps.slice(track.rows.start, len(track.rows))
     steps: dict[int, list[dict[str, Any]]] = {}
-    for row in material.steps.slice(track.rows.start, len(track.rows)).to_pylist():
+    shown = np.flatnonzero(np.isin(own["round"].to_numpy(), wanted)).tolist() if wanted else ()
+    for row in own.take(shown).to_pylist() if shown else ():
         steps.setdefault(row["round"], []).append(row)
     marks = novelty(track.captions)
     frames = []
-    for round in frames_wanted(track, choice):
+    for round in wanted:
         digest, caption = track.pictures[round - 1], track.captions[round - 1]
         picture = album.classes.get(digest) if digest else None
         rows = steps.get(round, [])

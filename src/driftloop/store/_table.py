@@ -21,7 +21,7 @@ COLUMNS = (
     "seconds", "shared", "fingerprint", "call",
 )  # fmt: skip
 
-CHUNK = 50_000
+CHUNK = 5_000
 """Rows that are in Python at once."""
 STEPS = f"""
 SELECT t.arm, t.prompt, t.twin, s.step, s.round, s.role, s.slot, s.model,

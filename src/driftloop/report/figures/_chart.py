@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from textwrap import wrap
 
 import numpy as np
+import numpy.typing as npt
 
 from ...measures import Curve
 
 WIDTH, HEIGHT = 360, 236
 LEFT, RIGHT, TOP, BOTTOM = 34, 10, 10, 34
+COLUMN = 0.5
+"""Width that is told apart: a pixel of a chart that is drawn twice as large as its units say."""
 NO_VALUE = "Nothing to draw: no round has a value."
 
 
@@ -49,22 +52,28 @@ class Chart:
     def band(self, first: int, low: Sequence[float], high: Sequence[float], kind: str) -> None:
         """Fill between two rows of values, from round *first* on."""
         for start, stop in _runs(low, high):
-            rounds = range(first + start, first + stop)
-            upper = [f"{self.x(r):.1f},{self.y(high[r - first]):.1f}" for r in rounds]
-            lower = [f"{self.x(r):.1f},{self.y(low[r - first]):.1f}" for r in rounds]
+            upper = self._points(first + start, high[start:stop])
+            lower = self._points(first + start, low[start:stop])
             points = " ".join([*upper, *reversed(lower)])
             self._parts.append(f'<polygon class="{kind}" points="{points}"/>')
 
     def line(self, first: int, values: Sequence[float], kind: str) -> None:
         """Draw a row of values, from round *first* on, with gaps where there are none."""
         for start, stop in _runs(values):
-            points = " ".join(
-                f"{self.x(first + i):.1f},{self.y(values[i]):.1f}" for i in range(start, stop)
-            )
+            points = " ".join(self._points(first + start, values[start:stop]))
             self._parts.append(f'<polyline class="{kind}" points="{points}"/>')
             if stop - start == 1:
                 x, y = self.x(first + start), self.y(values[start])
                 self._parts.append(f'<circle class="{kind} dot" cx="{x:.1f}" cy="{y:.1f}" r="2"/>')
+
+    def _points(self, first: int, values: Sequence[float]) -> list[str]:
+        """Where the values of some rounds are; of those in one column, what shows."""
+        columns = np.array([self._column(first + i) for i in range(len(values))])
+        shown = telling(columns, np.asarray(values))
+        return [f"{self.x(first + i):.1f},{self.y(values[i]):.1f}" for i in shown]
+
+    def _column(self, round: int) -> int:
+        return int((self.x(round) - LEFT) / COLUMN + 1e-9)
 
     def explain(self, curves: Sequence[Curve], why: str = NO_VALUE) -> None:
         """Say why nothing is drawn, where no curve has a value; on two lines where it is long."""
@@ -75,14 +84,19 @@ class Chart:
             place = f'x="{x}" y="{y + 15 * number:.1f}"'
             self._parts.append(f'<text class="tick mid" {place}>{escape(part)}</text>')
 
-    def svg(self, readings: dict[int, str]) -> str:
+    def svg(self, rounds: Iterable[int], tell: Callable[[int], str]) -> str:
         """The chart.
 
         Args:
-            readings: What to say when a round is pointed at.
+            rounds: Those that may be pointed at: the first in each column can be.
+            tell: What to say of one then; nothing where it has no value.
         """
-        spots = {round: f"{self.x(round):.1f}" for round in readings}
-        data = json.dumps([[spots[r], text] for r, text in readings.items()], ensure_ascii=False)
+        told: dict[int, tuple[str, str]] = {}
+        for round in rounds:
+            column = self._column(round)
+            if column not in told and (text := tell(round)):
+                told[column] = f"{self.x(round):.1f}", text
+        data = json.dumps(list(told.values()), ensure_ascii=False)
         return (
             f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
             f' aria-label="{escape(self._label)}" data-readings="{escape(data)}">'
@@ -108,6 +122,34 @@ class Chart:
             f'<text class="tick mid" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 3}">round</text>'
         )
         return "".join(parts)
+
+
+def crowded(rounds: int, width: float = COLUMN) -> bool:
+    """Whether so many rounds have less room across than a width each.
+
+    >>> crowded(600), crowded(20_000)
+    (False, True)
+    """
+    return rounds * width > WIDTH - LEFT - RIGHT
+
+
+def telling(columns: npt.NDArray[np.int64], values: npt.NDArray[np.floating]) -> list[int]:
+    """Which points of a line show: the first, least, greatest and last of each column.
+
+    The others lie between these, on pixels that are drawn anyway.
+
+    Args:
+        columns: The column of each point, in rising order.
+        values: How high each is.
+
+    >>> telling(np.array([0, 0, 0, 0, 0, 7]), np.array([1.0, 3.0, 2.0, 0.0, 1.0, 5.0]))
+    [0, 1, 3, 4, 5]
+    """
+    ends = np.flatnonzero(np.diff(columns, append=np.nan) != 0)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    by_value = np.lexsort((values, columns))
+    found: list[int] = np.unique([starts, by_value[starts], by_value[ends], ends]).tolist()
+    return found
 
 
 def nice_ticks(top: float) -> list[float]:

@@ -62,8 +62,7 @@ def drift_figure(
         chart.band(first, _list(line.curve.low), _list(line.curve.high), f"ci{faint} c{colour % 8}")
         chart.line(first, _list(line.curve.mean), f"mean c{colour % 8}")
     rounds = range(first, first + max((len(line.curve.mean) for line in lines), default=0))
-    readings = {round: _reading(lines, round, round - first) for round in rounds}
-    return chart.svg({round: text for round, text in readings.items() if text})
+    return chart.svg(rounds, lambda round: _reading(lines, round, round - first))
 
 
 LOWEST_TOP = 0.01
@@ -72,14 +71,14 @@ LOWEST_TOP = 0.01
 def highest(curves: Sequence[Curve | None]) -> float:
     """The largest value that a figure of these curves has to show."""
     values = [
-        value
+        float(np.max(row, where=np.isfinite(row), initial=-np.inf))
         for curve in curves
         if curve is not None
         for row in (curve.mean, curve.high, curve.q75)
-        for value in row[np.isfinite(row)]
     ]
+    found = max(values, default=-np.inf)
     # Where everything is the same, what rounding leaves must not fill the figure.
-    return max(float(max(values, default=1.0)), LOWEST_TOP)
+    return max(found if np.isfinite(found) else 1.0, LOWEST_TOP)
 
 
 def _reading(lines: Sequence[Line], round: int, at: int) -> str:

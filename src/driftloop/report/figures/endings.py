@@ -71,8 +71,8 @@ def ending_figure(
         chart.band(1, inside(line.curve.low), inside(line.curve.high), f"ci{faint} {kind}")
         chart.line(1, inside(line.curve.mean), f"mean {kind}")
     longest = max((len(line.curve.mean) for line in lines), default=0)
-    readings = {}
-    for round in range(1, longest + 1):
+
+    def tell(round: int) -> str:
         parts = []
         for line in lines:
             value = describe(line.curve, round - 1)
@@ -84,6 +84,6 @@ def ending_figure(
             if line.level is not None and np.isfinite(line.level):
                 text += f"; {level} {line.level:.2f}"
             parts.append(text)
-        if parts:
-            readings[round] = f"Round {round} · {' · '.join(parts)}"
-    return chart.svg(readings)
+        return f"Round {round} · {' · '.join(parts)}" if parts else ""
+
+    return chart.svg(range(1, longest + 1), tell)
