@@ -180,7 +180,7 @@ def replace(folder: Path, table: str, column: str, value: Any, chance: random.Ra
         before = db.execute(f"SELECT {column} FROM {table} WHERE {where}", row).fetchone()
         db.execute(f"UPDATE {table} SET {column} = ? WHERE {where}", (value, *row))
         if column in keys:
-            return True
+            return bool(rows != db.execute(f"SELECT {', '.join(keys)} FROM {table}").fetchall())
         return bool(
             before != db.execute(f"SELECT {column} FROM {table} WHERE {where}", row).fetchone()
         )
