@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,9 +19,12 @@ from driftloop.interventions import Given, Rule, RuleSettings
 from driftloop.interventions.anchor import Anchor, AnchorSettings, lost_parts
 from driftloop.interventions.novelty import Novelty, NoveltySettings
 from driftloop.models import check_invariance, get_backend, load_texts
+from driftloop.report._gather import gather
 from driftloop.runners import open_session
 from driftloop.steps import Failure, Output, States, Trajectory
+from driftloop.store import examine
 from driftloop.store._calls import further_inputs
+from driftloop.store._sums import SEALED, seal_all
 from driftloop.study import Study, load_study
 
 PROMPTS = [
@@ -318,3 +323,49 @@ def test_a_text_without_a_word_is_kept_only_among_its_like() -> None:
     assert novelty.answer(told, Random(0)).content == "a hen in the rain"
     empty = told._replace(candidates=("...", "--", "!"))
     assert novelty.answer(empty, Random(0)).content == "..."
+
+
+def test_measures_and_tables_tell_captions_from_what_rules_made_of_them(
+    played: driftloop.Run, tmp_path: Path
+) -> None:
+    material = gather(played)
+    assert material.asked == len(played)
+    for track in material.tracks:
+        rows = played.steps_of(track.name)
+        for round, caption in enumerate(track.captions, start=1):
+            of = [row for row in rows if row["round"] == round and row["text"] is not None]
+            said = [row["text"] for row in of if row["role"] in ("captioner", "chooser")]
+            assert caption == said[-1]
+    (file,) = driftloop.export_run(played, tmp_path / "run.parquet", progress=False)
+    table = pq.read_table(file).drop_columns(["image"]).to_pylist()
+    whole = [row for row in table if row["arm"] == "draw tell whole"]
+    assert {row["rewritten"] for row in whole if row["round"] % 2} == {None}
+    assert {(row["rewritten"] == row["prompt"], row["rewriter"]) for row in whole
+            if not row["round"] % 2} == {(True, "whole")}  # fmt: skip
+    assert not any(row["caption"] == row["prompt"] for row in whole)
+    chosen = {row["chooser"] for row in table if row["arm"] == "draw tell novelty"}
+    assert chosen == {"novelty"}
+    assert {row["captioner"] for row in table} == {"tell"}
+
+
+def test_the_doctor_finds_a_run_with_rules_sound(played: driftloop.Run, tmp_path: Path) -> None:
+    assert examine(played.folder) == []
+    shutil.copytree(played.folder, tmp_path / "run")
+    with driftloop.open(tmp_path / "run") as run:
+        before = run.steps().drop_columns(["started", "seconds", "shared"])
+        # A state that others look back on, with a checksum that fits.
+        run._db.execute("UPDATE states SET value = (SELECT max(id) FROM texts) WHERE id = 5")
+        seal_all(run._db, "states", SEALED["states"])
+    assert {finding.kind for finding in examine(tmp_path / "run", repair=True)} >= {"input"}
+    assert {finding.kind for finding in examine(tmp_path / "run")} <= {"orphan"}
+    again = driftloop.run(study(*ALL), tmp_path / "run", progress=False)
+    assert again.steps().drop_columns(["started", "seconds", "shared"]).equals(before)
+    assert examine(tmp_path / "run") == []
+
+
+def test_a_run_with_rules_has_a_report(played: driftloop.Run, tmp_path: Path) -> None:
+    page = driftloop.write_report(
+        played, tmp_path / "report.html", encoders=["lexical"], progress=False
+    ).read_text("utf-8")
+    assert "Written by" in page
+    assert "Chosen by" in page

@@ -23,6 +23,8 @@ COLUMNS = {
     "generator_fingerprint": "string", "captioner_fingerprint": "string",
     "editor": "string", "editor_seed": "int64", "editor_seconds": "float64",
     "editor_fingerprint": "string", "prompt_image_flags": "list",
+    "rewritten": "string", "rewriter": "string", "rewriter_seed": "int64",
+    "rewritten_flags": "list", "chooser": "string", "chooser_seed": "int64",
 }  # fmt: skip
 """Names and kinds, in order."""
 
@@ -40,9 +42,15 @@ EDITED = {
     "editor": "model", "editor_seed": "seed", "editor_seconds": "seconds",
     "editor_fingerprint": "fingerprint", "image_flags": "flags", "image": "image",
 }  # fmt: skip
+REWRITTEN = {
+    "rewriter": "model", "rewriter_seed": "seed", "rewritten_flags": "flags", "rewritten": "text",
+}  # fmt: skip
+CHOSEN = {
+    "chooser": "model", "chooser_seed": "seed", "caption_flags": "flags", "caption": "text",
+}  # fmt: skip
 PLAYED = {
     Role.GENERATOR: GENERATED, Role.CAPTIONER: CAPTIONED, Role.EDITOR: EDITED,
-    Role.WRITER: CAPTIONED,
+    Role.WRITER: CAPTIONED, Role.CHOOSER: CHOSEN,
 }  # fmt: skip
 """Columns of the round by what is known of the step; of two pictures in a round the last is its."""
 
@@ -90,8 +98,11 @@ class WideRows:
 def _rounds(steps: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
     rounds: dict[int, dict[str, Any]] = {}
     for step in steps:
-        names = PLAYED[Role(step["role"])]
         cells = rounds.setdefault(step["round"], {})
+        names = PLAYED[Role(step["role"])]
+        if names is CAPTIONED and step["role"] == Role.WRITER and "caption" in cells:
+            # What a rule made of the caption.
+            names = REWRITTEN
         cells.update({name: step[column] for name, column in names.items()})
     return rounds
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from ..network import Turn
 from ..steps import Kind, Role, Trajectory, whole_text
-from ..store import Run
+from ..store import STEPS_ASKED, Run
 from ..study import Study
 
 if TYPE_CHECKING:
@@ -78,6 +78,9 @@ class Material:
     @property
     def asked(self) -> int | None:
         """Steps that the study asks for; None where it cannot be read, or no session has begun."""
+        if self.sessions and (told := self.sessions[-1]["environment"].get(STEPS_ASKED)):
+            return int(told)
+        # Of a run of an older version, in whose networks each turn was taken in each round.
         study, roles = self.study, self.roles
         arms = study.expanded_arms() if study else []
         if study is None or not all(model in roles for arm in arms for model in arm.models):
@@ -219,7 +222,7 @@ def columns_of(steps: pa.Table, names: Sequence[str]) -> Iterator[tuple[Any, ...
 
 
 def _tracks(steps: pa.Table, stopped: dict[Trajectory, str]) -> Iterable[Track]:
-    rows = columns_of(steps, ("arm", "prompt", "twin", "round", "text", "image"))
+    rows = columns_of(steps, ("arm", "prompt", "twin", "round", "role", "text", "image"))
     first = 0
     # Many a caption comes again, and is kept once.
     texts: dict[str, str] = {}
@@ -227,9 +230,11 @@ def _tracks(steps: pa.Table, stopped: dict[Trajectory, str]) -> Iterable[Track]:
         captions: dict[int, str] = {}
         pictures: dict[int, str] = {}
         length = count = 0
-        for *_, round, text, image in own:
+        for *_, round, role, text, image in own:
             if text is not None:
-                captions[round] = texts.setdefault(text, text)
+                # What a rule made of a caption is none: it may be the prompt that it put back.
+                if role != Role.WRITER or round not in captions:
+                    captions[round] = texts.setdefault(text, text)
             else:
                 pictures[round] = image
             length, count = max(length, round), count + 1

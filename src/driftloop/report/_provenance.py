@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
+from ..store import STEPS_ASKED
 from ._gather import Material, columns_of
 
 
@@ -108,6 +109,7 @@ def describe_sessions(material: Material) -> list[SessionFacts]:
     for row in material.sessions:
         environment = dict(row["environment"])
         versions = environment.pop("versions", {})
+        environment.pop(STEPS_ASKED, None)
         memory = environment.pop("memory_bytes", None)
         if memory:
             environment["memory"] = f"{memory / 2**30:.0f} GiB"

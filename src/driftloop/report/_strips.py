@@ -15,7 +15,7 @@ from ._pictures import Album
 
 VERBS = {
     Role.GENERATOR: "Drawn", Role.CAPTIONER: "Described", Role.EDITOR: "Edited",
-    Role.WRITER: "Written",
+    Role.WRITER: "Written", Role.CHOOSER: "Chosen",
 }  # fmt: skip
 
 
@@ -148,6 +148,8 @@ def _fact(row: dict[str, Any]) -> tuple[str, str]:
     for reading, names in same_readings(row["readings"]):
         rest = f", not the {reading.cut} of “{reading.cut_text}”" if reading.cut else ""
         parts.append(f"{names} read {reading.tokens} tokens{rest}".lstrip())
+    if row["role"] == Role.WRITER:
+        parts.append(f"“{row['text']}”")
     if row["tokens_written"] is not None:
         parts.append(f"wrote {row['tokens_written']} tokens")
     if row["cut_text"]:

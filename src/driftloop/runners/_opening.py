@@ -14,7 +14,7 @@ from ..models import Player
 from ..pictures import Picture, PictureError, read_picture
 from ..prompts import Prompt
 from ..steps import Content, image_digest
-from ..store import Run, sole_run
+from ..store import STEPS_ASKED, Run, sole_run
 from ..study import Study, load_study
 from ._casting import Casting, cast_study, steps_done
 from ._environment import describe_environment
@@ -73,7 +73,7 @@ def open_session(
         casting = casting.fetched(say)
         # Before anything is written: a model that is refused leaves the folder as it was.
         met = _load(casting, run, at_work, say)
-        _begin(run, study, starts, met)
+        _begin(run, casting, starts, met)
         replicas = {name: one.players for name, one in met.items()}
         contents = {id: content for id, (content, _) in starts.items()}
         session = Session(casting, run, replicas, contents, turns=at_work)
@@ -96,13 +96,14 @@ def _load(casting: Casting, run: Run, turns: Turns, say: Say) -> dict[str, Met]:
     return met
 
 
-def _begin(run: Run, study: Study, starts: Starts, met: Mapping[str, Met]) -> None:
+def _begin(run: Run, casting: Casting, starts: Starts, met: Mapping[str, Met]) -> None:
     """Note the study and its players in the run, and keep the pictures that its prompts bring."""
+    study = casting.study
     run.begin(
         study=study.model_dump_json(exclude_unset=True),
         digest=study.digest(),
         prompts=[(prompt.id, starts[prompt.id][0], prompt.source) for prompt in study.prompts],
-        environment=describe_environment(),
+        environment={**describe_environment(), STEPS_ASKED: casting.steps},
         flags={id: start.notes for id, (_, start) in starts.items() if start},
     )
     for content, picture in starts.values():

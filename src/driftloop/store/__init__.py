@@ -18,10 +18,11 @@ from ._doctor import Finding, examine
 from ._export import export_steps
 from ._images import ImageFiles
 from ._opening import create_run, is_run, open_run, sole_player, sole_run
-from ._run import Run
+from ._run import STEPS_ASKED, Run
 from ._table import readings_type
 
 __all__ = [
+    "STEPS_ASKED",
     "Finding",
     "ImageFiles",
     "Run",

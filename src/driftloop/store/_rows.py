@@ -57,6 +57,7 @@ class _Details(_Shape):
 class _Environment(_Shape):
     versions: dict[str, Any] = {}
     memory_bytes: float | None = None
+    steps_asked: int | None = None
 
 
 class _Prompt(_Shape):

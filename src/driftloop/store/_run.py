@@ -25,6 +25,9 @@ from ._sums import change_row, next_id, put_row
 if TYPE_CHECKING:
     import numpy as np
 
+STEPS_ASKED = "steps_asked"
+"""In the environment of a session: how many steps its study asks for in all."""
+
 
 class Run(RunReader):
     """A run folder, to read from and to add to.
