@@ -51,8 +51,8 @@ def put_call(
     how = "INSERT OR REPLACE" if again else "INSERT"
     put_row(
         db, "calls", key, fingerprint, given and given.kind, given and _stored(db, given), seed,
-        outcome.kind, _stored(db, outcome), json.dumps(readings), tokens_written, cut_text,
-        json.dumps(flags), session, *times, how=how,
+        outcome.kind, _stored(db, outcome), _listed(readings), tokens_written, cut_text,
+        _listed(flags), session, *times, how=how,
     )  # fmt: skip
     for place, further in enumerate(inputs[1:], start=1):
         kind = "states" if isinstance(further, States) else further.kind
@@ -84,6 +84,11 @@ def drop_unused(db: sqlite3.Connection) -> None:
         " UNION SELECT value FROM inputs WHERE kind = 'text'"
         " UNION SELECT value FROM states WHERE kind = 'text')"
     )
+
+
+def _listed(values: Sequence[object]) -> str:
+    """JSON of a list, of which most are empty."""
+    return json.dumps(values) if values else "[]"
 
 
 def text_digest(text: str) -> bytes:

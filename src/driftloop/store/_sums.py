@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 import zlib
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 SEALED = {
     "studies": ("digest", "json", "since"),
@@ -91,13 +92,14 @@ def put_row(db: sqlite3.Connection, table: str, *values: object, how: str = "INS
     Returns:
         The number that SQLite gave the row, where the table has such.
     """
+    return int(db.execute(_statement(table, how), sealed(*values)).lastrowid or 0)
+
+
+@cache
+def _statement(table: str, how: str) -> str:
     columns = SEALED[table]
-    cursor = db.execute(
-        f"{how} INTO {table} ({', '.join(columns)}, checksum)"
-        f" VALUES ({', '.join('?' * (len(columns) + 1))})",
-        sealed(*values),
-    )
-    return int(cursor.lastrowid or 0)
+    marks = ", ".join("?" * (len(columns) + 1))
+    return f"{how} INTO {table} ({', '.join(columns)}, checksum) VALUES ({marks})"
 
 
 def next_id(db: sqlite3.Connection, table: str) -> int:
