@@ -157,10 +157,12 @@ def make_plan(
     rows = []
     for name, seat in casting.seats.items():
         known = recall(seat.located.identity, seat.choices)
+        # Next to a model a rule takes no time, and nobody has to measure that first.
+        seconds = known.get("seconds", 0.0 if seat.backend.is_rule else None)
         price = seat.settings.price(known)
         rows.append(
             PlanRow(
-                name, seat.model, seat.role, calls[name], known.get("seconds"),
+                name, seat.model, seat.role, calls[name], seconds,
                 known.get("device"), published_for(seat.settings), seat.located.identity,
                 seat.located.size, price,
             )
