@@ -16,6 +16,17 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Every core has a process of its own already; more threads would only wait for each other.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# How long an example takes tells how busy the machine is.
+hypothesis.settings.register_profile("driftloop", deadline=None)
+hypothesis.settings.load_profile("driftloop")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Random weights are the same ones in every process, whichever tests came before."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(67280421310721)
+
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("driftloop", deadline=None)
