@@ -28,11 +28,6 @@ def pytest_runtest_setup() -> None:
         torch.manual_seed(67280421310721)
 
 
-# How long an example takes says how busy the machine is.
-hypothesis.settings.register_profile("driftloop", deadline=None)
-hypothesis.settings.load_profile("driftloop")
-
-
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DRIFTLOOP_CACHE", str(tmp_path / "cache"))
