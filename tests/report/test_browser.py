@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from worlds import make_run
 
 from driftloop.report import write_report
@@ -116,16 +116,16 @@ def test_mosaic_opens_the_same_frame(page: Page) -> None:
 
 def test_find_and_show_all(page: Page) -> None:
     groups = page.locator(".group:visible")
-    assert groups.count() == 4
+    expect(groups).to_have_count(4)
     page.get_by_label("Find words in prompts and captions").fill("red HOUSE")
-    assert groups.count() == 2
+    expect(groups).to_have_count(2)
     assert "2 of 14" in page.locator(".find").inner_text()
     page.get_by_label("Arm", exact=True).select_option(ARM)
-    assert groups.count() == 1
+    expect(groups).to_have_count(1)
     page.get_by_label("Find words in prompts and captions").fill("")
     page.get_by_label("Arm", exact=True).select_option("")
     page.get_by_role("button", name="Show all").click()
-    assert groups.count() == 14
+    expect(groups).to_have_count(14)
 
 
 def test_arms_are_tabs_and_rounds_can_be_played(page: Page) -> None:

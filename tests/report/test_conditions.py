@@ -14,12 +14,12 @@ from scipy.spatial.distance import pdist
 from worlds import PLACES, SKIES, THINGS, draw, make_run
 
 import driftloop
-from driftloop.encoders import embed, get_encoder
+from driftloop.encoders import Encoder, embed_in_place, get_encoder
 from driftloop.measures import EnergyTest, Estimate, energy_distance, separation, verdict
 from driftloop.postcards import caption, home_world, parse, sample_scene
 from driftloop.report import write_report
 from driftloop.report._answers import _why_undecided
-from driftloop.report._assess import _states
+from driftloop.report._assess import _begins, _states
 from driftloop.report._choice import choose
 from driftloop.report._conditions import Cell, make_factorial, measure_conditions, styles
 from driftloop.report._endings import measure_ending
@@ -105,6 +105,15 @@ def test_the_shipped_factorial_is_crossed_and_its_budgets_are_one_factor() -> No
         assert least <= len(str(prompt.text).split()) <= most
 
 
+def states_of(run: Run, material: Material, tracks: Any, encoder: Encoder) -> tuple[Any, bool]:
+    """Vectors as the report has them, and whether the first is what a trajectory starts from."""
+    kind = encoder.kind
+    contents = [state for track in tracks for state in _states(material, track, kind)]
+    vectors = embed_in_place(run, encoder, contents).matrix
+    from_start = any(_begins(material, track, kind) for track in tracks)
+    return vectors.reshape(len(tracks), material.rounds + 1, -1), from_start
+
+
 def test_the_table_of_conditions_says_what_was_planted(run: Run, material: Material) -> None:
     seen: list[tuple[str, str, dict[Any, Any]]] = []
     for name in ("lexical", "pixels"):
@@ -112,9 +121,7 @@ def test_the_table_of_conditions_says_what_was_planted(run: Run, material: Mater
         cells: dict[Any, Any] = {}
         for arm in ("wild [tell.pull=0.4]", "identity"):
             tracks = material.of_arm(arm)
-            contents = {state for track in tracks for state in track.states(encoder.kind)}
-            vectors = embed(run, encoder, sorted(filter(None, contents)))
-            x, from_start = _states(material, tracks, encoder.kind, vectors)
+            x, from_start = states_of(run, material, tracks, encoder)
             since = material.since(arm, encoder.kind)
             cells |= measure_conditions(material, arm, x, since, from_start)
         seen.append((encoder.family, encoder.title, cells))
@@ -332,12 +339,9 @@ def test_what_prompts_look_like_is_no_contraction(tmp_path: Path, opens: str) ->
     with make_run(tmp_path / "run", prompts=prompts, rounds=8, write=write) as run:
         material = gather(run)
         encoder = get_encoder("pixels")
-        pictures = [p for track in material.tracks for p in track.states("image")]
-        starts = [start.value for start in material.starts.values() if start.kind == "image"]
-        vectors = embed(run, encoder, [*starts, *pictures])
+        x = states_of(run, material, material.tracks, encoder)[0][:, 1:]
     own = {kind: material.since("autonomous", kind) for kind in ("text", "image")}
     assert own == ({"text": 0, "image": 1} if opens == "text" else {"text": 1, "image": 0})
-    x = _states(material, material.tracks, "image", vectors)[0][:, 1:]
     found = measure_ending(material.tracks, x, own["image"])
     assert found is not None
     assert found.verdict.falls is False

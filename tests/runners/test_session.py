@@ -358,7 +358,8 @@ def test_killed_at_random_moments(tmp_path: Path, toy_environment: dict[str, str
                 held = len(run)
             assert held >= progress
             progress = held
-        if kills >= 24:
+        # On a busy machine no step may be played before the first kills.
+        if kills >= 24 and progress:
             break
     assert kills >= 20
     assert 0 < progress < expected.num_rows
