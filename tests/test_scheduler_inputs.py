@@ -193,3 +193,17 @@ def test_only_what_is_out_can_be_given_back() -> None:
     assert again is not None
     assert again.calls == batch.calls
     assert not scheduler.done
+
+
+def test_states_are_kept_only_for_players_that_look_back_on_them() -> None:
+    def kept(network: str, rounds: int) -> int:
+        course = Course(Trajectory("a", "p", 0), Content("text", "p"), NETWORKS[network], rounds)
+        scheduler = Scheduler(seed=SEED, courses=[course], seats=SEATS)
+        while batch := scheduler.ask():
+            scheduler.tell(batch, [answer(call) for call in batch.calls])
+            scheduler.collect()
+        (trail,) = scheduler._trails.values()
+        return len(trail.past)
+
+    assert kept("anchored", 30) == 0
+    assert kept("chosen", 30) == 30

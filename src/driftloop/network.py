@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from math import gcd
 from typing import NamedTuple
 
@@ -167,11 +168,20 @@ class Network:
 
     def steps(self, rounds: int) -> int:
         """How many steps so many rounds are."""
+        return sum(count for _, count in self.times(rounds))
+
+    def times(self, rounds: int) -> Iterator[tuple[Turn, int]]:
+        """Each turn, and how often it is taken in so many rounds."""
         first, apart = self._opening_rounds, self._cycle_rounds
-        opening = sum(round <= rounds and round in turn.rounds for turn, round in self._opened)
-        return opening + sum(
-            turn.rounds.count(rounds, first + round, apart) for turn, round in self._cycled
-        )
+        for turn, round in self._opened:
+            yield turn, int(round <= rounds and round in turn.rounds)
+        for turn, round in self._cycled:
+            yield turn, turn.rounds.count(rounds, first + round, apart)
+
+    def parts(self) -> list[tuple[Turn, ...]]:
+        """The turns of each round of the opening, and then of each of the cycle."""
+        placed = [groupby(of, lambda pair: pair[1]) for of in (self._opened, self._cycled)]
+        return [tuple(turn for turn, _ in of) for rounds in placed for _, of in rounds]
 
     def _find(self, step: int) -> Taken:
         round = bisect_right(range(step + 2), step, key=self.steps)

@@ -16,9 +16,11 @@ import driftloop
 from driftloop.cli import app
 from driftloop.encoders import _registry as encoders
 from driftloop.encoders import get_encoder
-from driftloop.errors import ModelError, StudyError
-from driftloop.models import Player, _registry, get_backend
+from driftloop.errors import DriftloopError, ModelError, StudyError
+from driftloop.interventions.anchor import Anchor, AnchorSettings
+from driftloop.models import Player, _registry, get_backend, load_player
 from driftloop.steps import Output, Role
+from driftloop.study import load_study
 
 DOCS = (Path(__file__).parents[2] / "docs" / "interventions.md").read_text("utf-8")
 
@@ -224,3 +226,118 @@ def test_the_command_line_takes_files_too(tmp_path: Path, monkeypatch: pytest.Mo
     planned = CliRunner().invoke(app, ["plan", "study.toml", "--json", "--include", "my_rule.py"])
     calls = {row["model"]: row["calls"] for row in json.loads(planned.output)["rows"]}
     assert calls == {"draw": 24, "tell": 24, "echo": 12}
+
+
+HEAD = """
+from driftloop.interventions import Rule
+from driftloop.models import Player
+from driftloop.steps import Needs, Output, Role
+"""
+PLAYER = "class Mine(Player):\n    role, batch_size = Role.CAPTIONER, 2\n"
+REST = (
+    "    fingerprint = 'mine'\n    def resized(self, size): return self\n"
+    "    def play(self, inputs, seeds): "
+)
+CLASSES = {
+    "a rule without an answer": ("class Mine(Rule): pass\n", "Mine lacks answer"),
+    "a rule that gives nothing": (
+        "class Mine(Rule):\n    def answer(self, given, random): pass\n",
+        "the model gave None, and an answer is a driftloop.steps.Output",
+    ),
+    "a rule that gives a number": (
+        "class Mine(Rule):\n    def answer(self, given, random): return 3\n",
+        r"the model gave int \('3'\), and an answer is",
+    ),
+    "a player without a fingerprint": (
+        PLAYER + REST.partition("\n")[2] + "return []\n", "Mine lacks fingerprint",
+    ),
+    "a fingerprint that is a method": (
+        PLAYER + REST.replace("fingerprint = 'mine'", "def fingerprint(self): return 'm'")
+        + "return []\n",
+        "its fingerprint is a method; write @property",
+    ),
+    "texts in place of outputs": (
+        PLAYER + REST + "return ['a' for _ in inputs]\n", r"the model gave str \('a'\)",
+    ),
+    "an answer too few": (
+        PLAYER + REST + "return [Output('a')]\n", "the model gave 1 answers to 2 inputs",
+    ),
+    "a class that raises": (
+        PLAYER + REST + "return []\n    def __init__(self): raise OSError('no such file')\n",
+        "Mine cannot be made: OSError: no such file",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", CLASSES)
+def test_a_mistake_in_a_class_is_told_before_anything_plays(tmp_path: Path, mistake: str) -> None:
+    code, message = CLASSES[mistake]
+    (tmp_path / "mine.py").write_text(HEAD + code, "utf-8")
+    driftloop.include(tmp_path / "mine.py")
+    todo = study(look={"backend": "Mine"})
+    if "Rule" in code:
+        todo = load_study(
+            {
+                **todo.model_dump(mode="json", exclude_unset=True),
+                "models": {
+                    "draw": {"backend": "planted", "role": "generator"},
+                    "look": {"backend": "planted", "role": "captioner"},
+                    "mine": {"backend": "Mine"},
+                },
+                "arms": [{"name": "own", "network": ["draw", "look", "mine"]}],
+            }
+        )
+    with pytest.raises(ModelError, match=message):
+        driftloop.run(todo, tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_settings_of_a_rule_inherit_from_those_of_rules(tmp_path: Path) -> None:
+    code = "class S: pass\nclass Mine(Rule):\n    settings_type = S\n"
+    (tmp_path / "mine.py").write_text(HEAD + code, "utf-8")
+    with pytest.raises(DriftloopError, match=r"settings_type has to inherit from .*RuleSettings"):
+        driftloop.include(tmp_path / "mine.py")
+
+
+def test_a_rule_may_say_what_it_needs_in_its_class_and_lie_anywhere(tmp_path: Path) -> None:
+    code = (
+        "class Mine(Rule):\n    needs = Needs(start=True)\n"
+        "    def answer(self, given, random): return given.start\n"
+    )
+    prints = set()
+    for folder in ("one", "other"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text(HEAD + code, "utf-8")
+        driftloop.include(tmp_path / folder / "mine.py")
+        backend = get_backend("Mine")
+        settings = backend.settings()
+        assert backend.needs(settings).start
+        rule = load_player(backend, settings, backend.locate(settings))
+        (outcome,) = rule.play([("a caption", "the prompt")], [1])
+        assert isinstance(outcome, Output)
+        assert outcome.content == "the prompt"
+        prints.add(rule.fingerprint)
+    assert len(prints) == 1
+
+
+def test_a_rule_that_is_handed_over_acts_in_its_rounds(tmp_path: Path) -> None:
+    todo = load_study(
+        {
+            "rounds": 4,
+            "prompts": ["harbour lighthouse lantern", "mountain glacier eagle"],
+            "models": {
+                "draw": {"backend": "planted", "role": "generator"},
+                "look": {"backend": "planted", "role": "captioner"},
+                "anchor": OWN,
+            },
+            "arms": [{"name": "own", "network": ["draw", "look", "anchor"]}],
+        }
+    )
+    rule = Anchor(AnchorSettings(every=2))
+    run = driftloop.run(todo, tmp_path / "run", players={"anchor": rule}, progress=False)
+    acted = [row for row in run.steps().to_pylist() if row["slot"] == "anchor"]
+    assert {row["round"] for row in acted} == {2, 4}
+    run.close()
+    other = Anchor(AnchorSettings(every=3))
+    with pytest.raises(StudyError, match="'anchor' are not those it was played with"):
+        driftloop.run(todo, tmp_path / "run", players={"anchor": other}, progress=False)

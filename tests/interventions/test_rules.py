@@ -228,6 +228,24 @@ MISTAKES = {
         {"models": {"rule": {"backend": "anchor", "every": 2}}, "network": ["rule"]},
         "in some rounds nobody would play, since rule only acts in some",
     ),
+    "twice in a row": (
+        {"models": {"rule": {"backend": "anchor"}}, "network": ["draw", "tell", "rule", "rule"]},
+        "a round in which only rule acts",
+    ),
+    "never where it stands": (
+        {
+            "models": {"rule": {"backend": "anchor", "every": 2}},
+            "network": ["draw", "tell", "rule", "draw", "tell"],
+        },
+        "rule never acts",
+    ),
+    "the name of a role": (
+        {
+            "models": {"captioner": {"backend": "anchor"}},
+            "network": ["captioner", "draw", "tell"],
+        },
+        "models.captioner: a rule has a place of its own in a round, by its name",
+    ),
 }  # fmt: skip
 
 
@@ -251,6 +269,26 @@ def test_a_picture_cannot_come_back_as_a_text(tmp_path: Path) -> None:
     told["prompts"] = [{"id": "p", "image": str(tmp_path / "start.png")}]
     with pytest.raises(StudyError, match=r"models.whole: .* the prompt 'p' is a picture"):
         open_session(load_study(told), tmp_path / "run")
+
+
+def test_a_rule_that_acts_in_no_round_of_an_opening_is_refused(tmp_path: Path) -> None:
+    told = data(["draw", "tell"])
+    told["models"]["rule"] = {"backend": "anchor", "every": 3}
+    told["arms"] = [{"name": "a", "opening": ["draw", "tell", "rule"], "network": ["draw", "tell"]}]
+    with pytest.raises(StudyError, match="rule never acts"):
+        open_session(load_study(told), tmp_path / "run")
+
+
+@pytest.mark.parametrize("change", [{"twins": 3}, {"prompts": PROMPTS[:2]}])
+def test_who_looks_at_peers_keeps_the_same_peers(tmp_path: Path, change: dict[str, Any]) -> None:
+    first = {**data(["draw", "tell", "peers"], ["draw", "tell"]), "rounds": 2}
+    driftloop.run(load_study(first), tmp_path / "run", progress=False).close()
+    with pytest.raises(StudyError, match="arm 'draw tell peers' look at each other"):
+        open_session(load_study({**first, **change}), tmp_path / "run")
+    more = {**first, "rounds": 3}
+    driftloop.run(load_study(more), tmp_path / "run", progress=False).close()
+    alone = {**first, **change, "arms": first["arms"][1:]}
+    driftloop.run(load_study(alone), tmp_path / "run", progress=False).close()
 
 
 def test_rounds_that_end_with_a_picture_have_no_texts_to_look_back_on(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from ..models import Backend, Located, Player, Settings
+from ..errors import ModelError
+from ..models import Backend, Located, Player, Settings, check_class
+from ..models.own import INCLUDED, Handed, OwnSettings
 from ..network import Rounds
 from ..seeds import digest
 from ..steps import ONE_INPUT, Failure, Needs, Output, Role
@@ -91,8 +93,13 @@ class Rule(Player):
     def __init__(self, settings: RuleSettings, identity: str = "") -> None:
         self.settings = settings
         self.batch_size = settings.batch_size
-        self.needs: Needs = settings.needs
+        self.needs = self.needs_with(settings)
         self._identity = identity
+
+    @classmethod
+    def needs_with(cls, settings: RuleSettings) -> Needs:
+        """What it needs: as its settings say, and where they say nothing, its class."""
+        return cls.needs if settings.needs == ONE_INPUT else settings.needs
 
     @abstractmethod
     def answer(self, given: Given, random: random.Random) -> str | Output | Failure:
@@ -111,7 +118,9 @@ class Rule(Player):
     def fingerprint(self) -> str:
         """Class, version, data and the settings that decide what it gives."""
         kind = type(self)
-        parts = f"{kind.__module__}.{kind.__qualname__}", self.version, self._identity
+        # Where a file lies decides nothing: with it, a run could not go on on another machine.
+        home = "own" if kind.__module__.startswith(INCLUDED) else kind.__module__
+        parts = f"{home}.{kind.__qualname__}", self.version, self._identity
         return digest("rule", *parts, *sorted(self.settings.choices.items())).hex()
 
     def play(self, inputs: Sequence[Any], seeds: Sequence[int]) -> list[Output | Failure]:
@@ -167,11 +176,20 @@ class RuleBackend(Backend):
 
     Args:
         rule: Its class.
+
+    Raises:
+        ModelError: The class of its settings is none.
     """
 
     is_rule = True
 
     def __init__(self, rule: type[Rule]) -> None:
+        if not issubclass(rule.settings_type, RuleSettings):
+            raise ModelError(
+                f"{rule.__qualname__}.settings_type has to inherit from "
+                f"driftloop.interventions.RuleSettings: class "
+                f"{rule.settings_type.__name__}(RuleSettings)"
+            )
         self.rule = rule
         self.settings = rule.settings_type
 
@@ -180,8 +198,8 @@ class RuleBackend(Backend):
         return self.rule.role
 
     def needs(self, settings: RuleSettings) -> Needs:
-        """As its settings say."""
-        return settings.needs
+        """As its settings say, or its class."""
+        return self.rule.needs_with(settings)
 
     def rounds(self, settings: RuleSettings) -> Rounds:
         """As its settings say."""
@@ -192,5 +210,37 @@ class RuleBackend(Backend):
         return Located(None, f"rule {self.rule.__qualname__} {self.rule.version}", 0)
 
     def load(self, settings: RuleSettings, located: Located) -> Rule:
-        """Make the rule."""
+        """Make the rule.
+
+        Raises:
+            ModelError: Its class lacks something.
+        """
+        check_class(self.rule)
         return self.rule(settings, located.identity)
+
+
+class HandedRule(Handed):
+    """A rule that is there already.
+
+    Args:
+        rule: The rule.
+    """
+
+    is_rule = True
+
+    def __init__(self, rule: Rule) -> None:
+        super().__init__(rule)
+        self._rounds = rule.settings.rounds
+
+    def rounds(self, settings: OwnSettings) -> Rounds:
+        """As the rule's settings say."""
+        return self._rounds
+
+    def locate(self, settings: OwnSettings) -> Located:
+        """Name it with its rounds, of which the study says nothing.
+
+        Raises:
+            ModelError: The study has settings for it, which an object has already.
+        """
+        found = super().locate(settings)
+        return found._replace(identity=f"{found.identity} {self._rounds}")

@@ -28,7 +28,7 @@ from ._devices import OnDevices, make_stream, on_stream
 from ._keys import variables_allowed
 from ._memory import recall, remember
 from ._overlong import Around, Fitted, Refusing
-from ._player import Player, as_player
+from ._player import Player, as_player, check_class, check_outcomes
 from ._probe import SIZES, free_memory, is_out_of_memory, probe_batch_size, time_batch
 from ._protocols import Contact, Located, Settings, TextReader, Weights
 from ._registry import add_backend, backend_names, get_backend, guess_backend, load_player
@@ -52,7 +52,9 @@ __all__ = [
     "add_backend",
     "as_player",
     "backend_names",
+    "check_class",
     "check_invariance",
+    "check_outcomes",
     "difference",
     "free_memory",
     "get_backend",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from PIL import Image
@@ -98,6 +98,42 @@ class Player(ABC):
         return None
 
 
+def check_outcomes(player: Player, outcomes: Iterable[Any], count: int) -> list[Output | Failure]:
+    """Give back what a player answered, where it is an answer of its role to each input.
+
+    Raises:
+        ValueError: It is not; the message says what the player should give.
+    """
+    given = list(outcomes) if isinstance(outcomes, Iterable) else [outcomes]
+    for outcome in given:
+        if not isinstance(outcome, Output | Failure):
+            raise ValueError(
+                f"the model gave {_named(outcome)}, and an answer is a driftloop.steps.Output or "
+                f"a Failure, such as Output('a text')"
+            )
+        if isinstance(outcome, Output) and outcome.reference.kind != player.role.writes:
+            raise ValueError(f"a {player.role} gave {outcome.reference.kind}")
+    if len(given) != count:
+        raise ValueError(f"the model gave {len(given)} answers to {count} inputs")
+    return given
+
+
+def check_class(kind: type[Player]) -> None:
+    """Refuse a class of which no player can be made.
+
+    Raises:
+        ModelError: It lacks something, by name.
+    """
+    if lacks := sorted(getattr(kind, "__abstractmethods__", ())):
+        raise ModelError(
+            f"class {kind.__qualname__} lacks {' and '.join(lacks)}, which a player of its kind has"
+        )
+
+
+def _named(found: object) -> str:
+    return "None" if found is None else f"{type(found).__name__} ({str(found)[:40]!r})"
+
+
 def as_player(found: object) -> Player:
     """Give back what was loaded, where it is a player; each comes in through here.
 
@@ -124,4 +160,6 @@ def as_player(found: object) -> Player:
         )
     if not isinstance(size, int) or size < 1:
         raise ModelError(f"{name}: its batch_size is {size!r}; set it to a number from 1")
+    if callable(getattr(kind, "fingerprint", None)):
+        raise ModelError(f"{name}: its fingerprint is a method; write @property above it")
     return found

@@ -53,7 +53,8 @@ def get_backend(name: str) -> Backend:
     if entry is None:
         raise ModelError(
             f"no backend '{name}'.{nearest(name, backend_names())} "
-            f"Installed backends: {', '.join(backend_names())}."
+            f"Installed backends: {', '.join(backend_names())}. A class in a file of your own is "
+            f"one after --include FILE, or driftloop.include(FILE)."
         )
     named = f"backend '{name}' ({entry.value})"
     try:

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ..steps import Failure, Output
-from ._player import Player
+from ._player import Player, check_outcomes
 
 WITHIN_LEVELS = 2.0
 """Largest mean difference of pixels (of 255) that counts as the same picture."""
@@ -59,7 +59,7 @@ def check_invariance(player: Player) -> Invariance:
 
 def _played(player: Player, inputs: Sequence[Any], seeds: Sequence[int]) -> list[Output | Failure]:
     """Answers, or the first failure as an error: a player that fails is not asked for more."""
-    outcomes = player.play(inputs, seeds)
+    outcomes = check_outcomes(player, player.play(inputs, seeds), len(inputs))
     failed = next((outcome for outcome in outcomes if isinstance(outcome, Failure)), None)
     if failed is not None:
         raise RuntimeError(failed.reason)

@@ -15,12 +15,16 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from ..errors import ModelError
+from ..errors import DriftloopError, ModelError
 from ..seeds import digest
 from ..steps import Needs, Role
 from ._backend import Backend
-from ._player import Player, as_player
+from ._player import Player, as_player, check_class
+from ._probe import is_out_of_memory
 from ._protocols import Located, Settings
+
+INCLUDED = "driftloop_included_"
+"""What the module of an included file is called, before a hash of where the file is."""
 
 
 class OwnSettings(Settings):
@@ -117,6 +121,7 @@ class Made(Backend):
         given: dict[str, Any] = dict(settings.model_extra or {})
         if settings.path:
             given["path"] = settings.path
+        check_class(self.kind)
         try:
             inspect.signature(self.kind).bind(**given)
         except TypeError as error:
@@ -124,7 +129,18 @@ class Made(Backend):
                 f"{self.kind.__qualname__}{inspect.signature(self.kind)} is called with the "
                 f"settings of the study ({', '.join(given) or 'none'}): {error}"
             ) from error
-        return as_player(self.kind(**given))
+        try:
+            made = self.kind(**given)
+        except DriftloopError:
+            raise
+        except Exception as error:
+            # What does not fit into memory is told as that, elsewhere.
+            if is_out_of_memory(error):
+                raise
+            raise ModelError(
+                f"{self.kind.__qualname__} cannot be made: {type(error).__name__}: {error}"
+            ) from error
+        return as_player(made)
 
 
 class Missing(Backend):

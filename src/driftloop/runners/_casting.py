@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import ModelError, StudyError, UnreachableError, nearest
+from ..interventions import HandedRule, Rule
 from ..models import Backend, Located, backend_names, get_backend
 from ..models.own import Handed
 from ..network import Network
@@ -165,7 +166,7 @@ def _handed(study: Study, players: Mapping[str, object], where: str) -> dict[str
                 f'backend = "{OWN}", so that the run does not say that another one played'
             )
         try:
-            found[name] = Handed(player)
+            found[name] = HandedRule(player) if isinstance(player, Rule) else Handed(player)
         except ModelError as error:
             raise StudyError(f"{key}: {error}") from error
     return found

@@ -13,7 +13,7 @@ from ..encoders import Encoder, add_encoder
 from ..errors import StudyError
 from ..interventions import Rule, RuleBackend
 from ..models import Backend, Player, add_backend
-from ..models.own import Made
+from ..models.own import INCLUDED, Made
 
 
 def include(file: str | PathLike[str]) -> list[str]:
@@ -33,7 +33,7 @@ def include(file: str | PathLike[str]) -> list[str]:
         StudyError: It cannot be run, or defines nothing of the kind.
     """
     path = Path(file).expanduser()
-    name = f"driftloop_included_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    name = f"{INCLUDED}{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     if not path.is_file():
         raise StudyError(f"{path}: no such file to include")
     spec = importlib.util.spec_from_file_location(name, path)

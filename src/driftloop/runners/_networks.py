@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from ..errors import StudyError
 from ..network import EVERY_ROUND, Network, Turn
-from ..steps import Kind
+from ..steps import Kind, Role
 from ..study import PlayedArm, Study
 from ._seats import SeatSpec
 
@@ -37,8 +38,9 @@ def seat_network(study: Study, arm: PlayedArm, cast: Sequence[SeatSpec], where: 
             f"{where}: arms: '{arm.name}': network: in some rounds nobody would play, since "
             f"{', '.join(rules)} only acts in some; put a model beside it"
         ) from None
+    _check_rounds(study, cast, network, f"{where}: arms: '{arm.name}': network")
     looks = [seat.model for seat in cast if seat.needs.past or seat.needs.peers]
-    if looks and network.cycle[-1].role.writes == "image":
+    if looks and any(part[-1].role.writes == "image" for part in network.parts()):
         raise StudyError(
             f"{where}: arms: '{arm.name}': network: {looks[0]} looks at the texts that rounds end "
             f"with, and a round of this network ends with a picture; let a captioner come last"
@@ -66,8 +68,35 @@ def _turns(cast: Sequence[SeatSpec], key: str) -> tuple[Turn, ...]:
     return (*turns,)
 
 
+def _check_rounds(study: Study, cast: Sequence[SeatSpec], network: Network, key: str) -> None:
+    """Refuse rounds in which only rules act, and rules that act in no round."""
+    rules = {seat.model for seat in cast if seat.backend.is_rule}
+    for part in network.parts():
+        if rules.issuperset(turn.slot for turn in part):
+            raise StudyError(
+                f"{key}: a round in which only {part[0].slot} acts, since no model is between it "
+                f"and the turn before of that name: leave one out, or give the rule a second name "
+                f"under [models]"
+            )
+    times = Counter[str]()
+    for turn, count in network.times(study.rounds):
+        times[turn.slot] += count
+    for rule in sorted(rules):
+        if not times[rule]:
+            raise StudyError(
+                f"{key}: {rule} never acts: its 'every', 'start' and 'until' name other rounds "
+                f"than those that have its place; in an opening, and where models take turns, a "
+                f"round has only the rules behind its own models"
+            )
+
+
 def _check_rule(study: Study, arm: PlayedArm, seat: SeatSpec, where: str) -> None:
     key = f"{where}: models.{seat.model}"
+    if seat.backend.is_rule and seat.model.partition(" ")[0] in {*Role}:
+        raise StudyError(
+            f"{key}: a rule has a place of its own in a round, by its name, and this one is that "
+            f"of a role; call it otherwise"
+        )
     if (first := seat.rounds.first) > study.rounds:
         raise StudyError(
             f"{key}: it first acts in round {first}, and the study has {study.rounds} rounds: "

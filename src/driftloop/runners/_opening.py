@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
@@ -151,6 +151,7 @@ def _check_same_study(casting: Casting, starts: Starts, run: Run, where: str) ->
             found.append(f"it cannot be played on ({data.get('title') or 'of unknown origin'})")
     free = {seat.model: seat.settings.UNDECIDING for seat in casting.seats.values()}
     found += casting.study.deciding(free).conflicts(*(study.deciding(free) for study in earlier))
+    found += _other_peers(casting, run, earlier)
     for prompt in run.prompts():
         content, picture = starts.get(prompt["id"], (None, None))
         if content is not None and content != (prompt["kind"], prompt["value"]):
@@ -170,3 +171,19 @@ def _check_same_study(casting: Casting, starts: Starts, run: Run, where: str) ->
             f"rounds, twins, prompts or arms would extend it; for anything else choose another "
             f"folder with --out"
         )
+
+
+def _other_peers(casting: Casting, run: Run, earlier: Sequence[Study]) -> Iterator[str]:
+    """Arms whose trajectories look at each other, and had others to look at when they played."""
+    played = {trajectory.arm for trajectory in run.lengths()}
+    study, seats = casting.study, casting.seats
+    for arm, network in casting.networks.items():
+        if arm in played and any(seats[name].needs.peers for name in network.players):
+            for other in earlier:
+                theirs = other.twins, {prompt.id for prompt in other.prompts}
+                in_it = arm in {one.name for one in other.expanded_arms()}
+                if in_it and theirs != (study.twins, {prompt.id for prompt in study.prompts}):
+                    yield (
+                        f"the trajectories of arm '{arm}' look at each other, and were played with "
+                        f"other prompts or twins, so that of those only more rounds can be added"
+                    )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import ModelError, ServerError
-from ..models import Player, free_memory, is_out_of_memory
+from ..models import Player, check_outcomes, free_memory, is_out_of_memory
 from ..steps import Batch, Failure, Output
 
 Read = Callable[[Batch], list[Any]]
@@ -51,7 +51,7 @@ def no_memory(name: str, size: int) -> str:
 
 
 def _answers(player: Player, batch: Batch, read: Read) -> list[Output | Failure]:
-    return _checked(player, player.play(read(batch), batch.seeds), len(batch.calls))
+    return check_outcomes(player, player.play(read(batch), batch.seeds), len(batch.calls))
 
 
 def _one_by_one(
@@ -61,13 +61,3 @@ def _one_by_one(
         return [Failure(f"{type(error).__name__}: {error}", traceback.format_exc())]
     single = [Batch(batch.model, (call,), batch.number) for call in batch.calls]
     return [outcome for one in single for outcome in play_batch(player, one, read)]
-
-
-def _checked(player: Player, outcomes: Iterable[Any], count: int) -> list[Output | Failure]:
-    outcomes = list(outcomes)
-    if len(outcomes) != count:
-        raise ValueError(f"the model gave {len(outcomes)} answers to {count} inputs")
-    for outcome in outcomes:
-        if isinstance(outcome, Output) and outcome.reference.kind != player.role.writes:
-            raise ValueError(f"a {player.role} gave {outcome.reference.kind}")
-    return outcomes

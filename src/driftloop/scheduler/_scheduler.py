@@ -174,15 +174,15 @@ class Scheduler:
         """Find who can share calls, and whose players look back or aside."""
         kin: defaultdict[tuple[Content, int], list[int]] = defaultdict(list)
         arms: defaultdict[str, list[int]] = defaultdict(list)
-        looks: dict[int, tuple[int, bool]] = {}
+        looks: dict[int, tuple[int, bool, bool]] = {}
         for number, course in enumerate(self._courses):
             kin[course.start, course.trajectory.twin].append(number)
             # By identity: a network is hashed anew each time, and arms have one each.
             if id(course.network) not in looks:
                 looks[id(course.network)] = self._looks(course.network)
-            depth, aside = looks[id(course.network)]
+            depth, back, aside = looks[id(course.network)]
             if depth:
-                self._trails[number] = Trail(course.start, depth)
+                self._trails[number] = Trail(course.start, depth, back)
             if aside:
                 arms[course.trajectory.arm].append(number)
         for numbers in kin.values():
@@ -193,12 +193,13 @@ class Scheduler:
             numbers.sort(key=lambda number: self._courses[number].trajectory)
             self._peers |= dict.fromkeys(numbers, Peers(numbers))
 
-    def _looks(self, network: Network) -> tuple[int, bool]:
-        """How many outputs a network looks back on, if any are needed; whether at its peers."""
+    def _looks(self, network: Network) -> tuple[int, bool, bool]:
+        """How many outputs a network needs, if any; whether all states; whether its peers'."""
         needs = [self._seats[player].needs for player in network.players]
         depth = max(max(turn.back for turn in network.turns), *(n.candidates for n in needs))
         plain = depth == 1 and not any(n.start or n.past or n.peers for n in needs)
-        return 0 if plain else depth, any(n.peers for n in needs)
+        back, aside = any(n.past for n in needs), any(n.peers for n in needs)
+        return 0 if plain else depth, back, aside
 
     def _replay(self, played: Iterable[Played]) -> None:
         """Take the steps of earlier sessions, each trajectory's up to its first gap."""

@@ -14,21 +14,23 @@ class Trail:
     Args:
         start: What it starts from.
         depth: How many outputs are kept at most.
+        looks_back: Whether the states at the end of each round are kept, too.
     """
 
-    __slots__ = ("_depth", "past", "recent")
+    __slots__ = ("_depth", "_looks_back", "past", "recent")
 
-    def __init__(self, start: Content, depth: int) -> None:
+    def __init__(self, start: Content, depth: int, looks_back: bool) -> None:
         self._depth = depth
+        self._looks_back = looks_back
         self.recent: list[Content] = [start]
         """The last outputs, the last of them last."""
         self.past = States()
-        """The states at the end of each round."""
+        """The states at the end of each round, where they are kept."""
 
     def take(self, output: Content, ends: bool) -> None:
         """Note what a step gave, and whether it ends a round."""
         self.recent = [*self.recent, output][-self._depth :]
-        if ends:
+        if ends and self._looks_back:
             self.past = self.past.then(output)
 
 
