@@ -164,7 +164,9 @@ def _check_same_study(casting: Casting, starts: Starts, run: Run, where: str) ->
         # Of a player that played elsewhere nobody knows the weights.
         identity = player["details"].get("identity")
         if seat and identity not in (None, seat.located.identity):
-            found.append(f"the weights of model '{seat.name}' are not those it was played with")
+            found.append(
+                f"the weights, or the code, of model '{seat.name}' are not those it was played with"
+            )
     if found:
         raise StudyError(
             f"{where}: {run.folder} holds another study: {'; '.join(dict.fromkeys(found))}. More "

@@ -8,7 +8,8 @@ from contextlib import ExitStack
 from os import PathLike
 from typing import NamedTuple
 
-from ._checks import CHECKS, Ground, Kind, Trouble, check_pages, named_pictures
+from ._checks import CHECKS, check_pages, named_pictures
+from ._ground import Ground, Kind, Trouble
 from ._opening import is_played, open_run, sole_player
 from ._repair import AGAIN, CACHED, take_out
 from ._rows import read_as

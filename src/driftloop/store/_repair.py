@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ._calls import drop_unused
-from ._checks import PICTURES, Trouble
+from ._ground import PICTURES, Trouble
 from ._run import Run
 from ._sums import KEYS, NotText
 
