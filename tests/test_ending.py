@@ -186,7 +186,7 @@ MENDABLE = {
     "read-only": (raising(OSError(errno.EROFS, "Read-only", "r")), "r: read-only; choose"),
     "forbidden": (raising(OSError(errno.EACCES, "Denied", "p")), "p: denied; change its rights"),
     "files": (raising(OSError(errno.EMFILE, "Too many open files")), "ulimit -n"),
-    "memory": (raising(MemoryError("9 GB")), r"memory does not do for this \(9 GB\)"),
+    "memory": (raising(MemoryError("9 GB")), r"too little memory \(9 GB\)"),
     "a GPU's memory": (raising(RuntimeError("CUDA out of memory. Tried 9 GiB")), "Tried 9 GiB"),
     "no words": (raising(StoreError("")), "error StoreError"),
     "extra": (lambda: __import__("nowhere_at_all"), "the package nowhere_at_all is missing"),

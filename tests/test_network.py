@@ -59,7 +59,7 @@ def test_a_slot_plays_once_a_round(told: str) -> None:
     assert len(set(named)) == len(named)
 
 
-def test_whoever_opens_plays_once() -> None:
+def test_an_opening_plays_once() -> None:
     players = [network("gc > e").at(step).player for step in range(5)]
     assert players == ["g", "c", "e", "e", "e"]
 
@@ -87,7 +87,7 @@ def plainly(found: Network, rounds: int) -> list[Taken]:
                 number, played, begins = number + 1, set(), False
             played.add(turn.slot)
             if number in turn.rounds and number <= rounds:
-                taken.append(Taken(turn, number, turn.player_of(number)))
+                taken.append(Taken(turn, number))
     return taken
 
 
@@ -105,7 +105,7 @@ def test_turns_of_some_rounds_are_taken_in_these(
         # Rules have slots of their own, and each round of a cycle has a turn that is always taken.
         rule = letter == "x"
         turns.append(
-            Turn("x", Role.WRITER, slot=f"x{len(turns)}", rounds=of, later=((7, "y"),))
+            Turn("x", Role.WRITER, slot=f"x{len(turns)}", rounds=of)
             if rule
             else Turn(letter, ROLES[letter])
         )

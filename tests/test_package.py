@@ -43,7 +43,7 @@ def test_development_takes_all_but_video() -> None:
 def test_notices_ship() -> None:
     root = Path(__file__).parents[1]
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
-    # A pattern that matches nothing is no error to whoever builds the wheel.
+    # A pattern that matches nothing is no error for what builds the wheel.
     for pattern in project["license-files"]:
         assert list(root.glob(pattern)), pattern
     notice = (root / "NOTICE").read_text("utf-8")

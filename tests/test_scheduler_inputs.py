@@ -78,8 +78,8 @@ def plainly(todo: list[Course]) -> dict[tuple[Trajectory, int], str]:
             name, network = course.trajectory, course.network
             arm = sorted(c.trajectory for c in todo if c.trajectory.arm == name.arm)
             for index in range(network.steps(round - 1), network.steps(round)):
-                turn, _, player = network.at(index)
-                seat = SEATS[player]
+                turn = network.at(index).turn
+                seat = SEATS[turn.player]
                 outputs = given[name][: len(given[name]) - turn.back + 1]
                 inputs: list[Input] = [*outputs[-seat.needs.candidates :]]
                 if seat.needs.start:
@@ -91,7 +91,7 @@ def plainly(todo: list[Course]) -> dict[tuple[Trajectory, int], str]:
                     own = ends[name][round - 2] if round > 1 else course.start
                     inputs += [States.of(seen), own]
                 value = seed(SEED, course.start.value, name.twin, round, turn.slot)
-                call = Call(player, seat.fingerprint, (*inputs,), value)
+                call = Call(turn.player, seat.fingerprint, (*inputs,), value)
                 keys[name, index] = call.key
                 given[name].append(answer(call).reference)
             ends[name].append(given[name][-1])
@@ -140,7 +140,7 @@ def test_in_any_order_and_with_interruptions_all_see_the_same(
     assert second.done
     assert second.steps_done == second.steps_total == len(stored) == len(expected)
     assert {(step.trajectory, step.index): step.call.key for step in stored} == expected
-    # No call is asked for twice, whoever shares it.
+    # No call is asked for twice, however many share it.
     assert len(asked) == len({*asked})
     assert {*asked}.isdisjoint(outputs)
 

@@ -23,7 +23,7 @@ class Pictures(Generic[ToLearn]):
     """Batches of a world's scenes and their pictures.
 
     Three pictures in eight pass through the autoencoder with noise in their latents, one in eight
-    gets pixel noise: whoever learns from them reads drawn pictures as well as rendered ones.
+    gets pixel noise: a model that learns from them reads drawn pictures as well as rendered ones.
 
     Args:
         world: Whose scenes.

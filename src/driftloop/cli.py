@@ -13,7 +13,6 @@ from rich.text import Text
 
 from .ending import concerns, exit_code, exits
 from .errors import Exits, ModelError, StudyError, lacking
-from .files import exported
 from .options import (
     AsJson,
     Include,
@@ -180,6 +179,7 @@ def prompts(
     ] = None,
 ) -> None:
     """Search for prompts that are as different from each other as can be."""
+    from .files import exported
     from .runners import search_prompts
 
     with err.status(f"searching for {count} prompts that are far from each other"):

@@ -163,11 +163,11 @@ def _has(face: _Face, char: str) -> bool:
 def _font(face: _Face, size: int) -> ImageFont.FreeTypeFont:
     if face.file:
         font = ImageFont.truetype(face.file, size, face.place)
-        # What a variable font is without being told may be its thinnest. OSError: the font is not
-        # variable; NotImplementedError: the system's FreeType is too old; ValueError: it has no
-        # such name. The font is drawn as it is then.
-        with contextlib.suppress(OSError, NotImplementedError, ValueError):
-            font.set_variation_by_name("Regular")
+        # What a variable font is without being told may be its thinnest. Pillow has an OSError for
+        # fonts that are not variable, which most are: they are drawn as they are.
+        with contextlib.suppress(OSError):
+            if b"Regular" in font.get_variation_names():
+                font.set_variation_by_name("Regular")
         return font
     plain = ImageFont.load_default(size)
     assert isinstance(plain, ImageFont.FreeTypeFont)

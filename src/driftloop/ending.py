@@ -157,7 +157,7 @@ def _of_the_machine(error: BaseException) -> str | None:
 
 
 def _of_memory(error: BaseException) -> str | None:
-    """That memory, of the machine or of a GPU, does not do; None where it is something else."""
+    """That memory, of the machine or of a GPU, ran out; None where it is something else."""
     lacks = isinstance(error, MemoryError)
     # An error whose words cannot be had says nothing of memory.
     with contextlib.suppress(Exception):
@@ -165,11 +165,11 @@ def _of_memory(error: BaseException) -> str | None:
 
         lacks = lacks or is_out_of_memory(error)
     words = in_a_line(error).partition(": ")[2]
+    if not lacks:
+        return None
     return (
-        f"memory does not do for this{f' ({words})' if words else ''}: close other programs, or "
+        f"there is too little memory{f' ({words})' if words else ''}: close other programs, or "
         f"take a machine with more, and give the same command again"
-        if lacks
-        else None
     )
 
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from filelock import FileLock, Timeout
+
 LONGEST = 64
 """Characters of a file's name that its temporary one has."""
 
@@ -134,6 +136,23 @@ else:
             # In use; or a file system without locks, where nothing is taken for a leftover.
             return False
         return True
+
+
+def alone(path: Path) -> FileLock | None:
+    """Hold a lock that lasts until it is released, or its holder dies, however it dies.
+
+    Args:
+        path: The lock's file, in a folder that is there.
+
+    Returns:
+        The lock; None where another process holds it.
+    """
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return None
+    return lock
 
 
 def identity(path: Path) -> tuple[int, int] | None:

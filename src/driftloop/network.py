@@ -71,9 +71,6 @@ class Turn:
     Examples:
         >>> Turn("sdxl", Role.GENERATOR).slot
         'generator'
-        >>> cooler = Turn("llava", Role.CAPTIONER, later=((21, "llava [temperature=0.2]"),))
-        >>> cooler.player_of(20), cooler.player_of(21)
-        ('llava', 'llava [temperature=0.2]')
     """
 
     player: str
@@ -82,8 +79,6 @@ class Turn:
     """What tells it from other turns of a round, and names its seeds; by default its role."""
     rounds: Rounds = EVERY_ROUND
     """Those in which it is taken; in others its input goes on as it is."""
-    later: tuple[tuple[int, str], ...] = ()
-    """Who plays from later rounds on: a round, and its player, in order."""
     back: int = 1
     """Whose output it takes: that of so many steps before. Several turns that propose something
     for the same input come one after the other, the first with 1, the second with 2 ..."""
@@ -91,28 +86,17 @@ class Turn:
     def __post_init__(self) -> None:
         object.__setattr__(self, "slot", self.slot or self.role.value)
 
-    def player_of(self, round: int) -> str:
-        """Who plays in a round."""
-        player = self.player
-        for start, other in self.later:
-            if round < start:
-                break
-            player = other
-        return player
-
-    @property
-    def players(self) -> tuple[str, ...]:
-        """All who play in some round."""
-        return (self.player, *(player for _, player in self.later))
-
 
 class Taken(NamedTuple):
     """A turn as it is taken at a step."""
 
     turn: Turn
     round: int
-    player: str
-    """Who plays."""
+
+    @property
+    def player(self) -> str:
+        """Who plays."""
+        return self.turn.player
 
 
 @dataclass(frozen=True)
@@ -152,7 +136,7 @@ class Network:
     @property
     def players(self) -> tuple[str, ...]:
         """All who play, each once."""
-        return tuple(dict.fromkeys(player for turn in self.turns for player in turn.players))
+        return tuple(dict.fromkeys(turn.player for turn in self.turns))
 
     def at(self, step: int) -> Taken:
         """The turn of a step, from 0; its round, from 1; and who plays."""
@@ -192,7 +176,7 @@ class Network:
             of_cycle = (round - self._opening_rounds - 1) % self._cycle_rounds + 1
             turns = [turn for turn, of in self._cycled if of == of_cycle]
         turn = [turn for turn in turns if round in turn.rounds][place]
-        return Taken(turn, round, turn.player_of(round))
+        return Taken(turn, round)
 
     @cached_property
     def _places(self) -> dict[int, Taken]:

@@ -25,6 +25,10 @@ _PART = re.compile(
     f"|(?P<other>[^\\s{_ALONE}{_KATAKANA}{_JOINED}]+)"
 )
 _RUN = re.compile(f"(?P<alone>[{_ALONE}]+)|(?P<katakana>[{_KATAKANA}]+)|(?P<joined>[{_JOINED}]+)")
+_WORD = re.compile(
+    f"[{_ALONE}]|[{_KATAKANA}]+|[{_JOINED}]+"
+    f"|[^\\W_{_ALONE}{_KATAKANA}{_JOINED}]+(?:['’-][^\\W_{_ALONE}{_KATAKANA}{_JOINED}]+)*"
+)
 _SENTENCE_END = re.compile(
     r"[.!?](?=\s|$)|[。！？｡．؟۔।॥።။។‼⁇⁈⁉]+[」』”’）)\"']*"
 )  # fmt: skip
@@ -50,6 +54,17 @@ def count_words(text: str) -> int:
     if is_spaced(text):
         return len(text.split())
     return sum(_words_in(run) for run in text.split())
+
+
+def words(text: str) -> list[re.Match[str]]:
+    """The words of a text, without what is punctuation, each with its place.
+
+    A character or a run of letters takes the place of a word where a script has no blanks.
+
+    >>> [word[0] for word in words("A red-brown fox's den, 红船")]
+    ['A', 'red-brown', "fox's", 'den', '红', '船']
+    """
+    return [*_WORD.finditer(text)]
 
 
 def _words_in(run: str) -> int:

@@ -289,7 +289,7 @@ class Recorded:
     role: Role
     model: str
     fingerprint: str
-    """Of the player that stands for whoever played."""
+    """Of the player that stands for the one that played."""
     input: Content | None
     """None where it was not recorded."""
     outcome: Content | Failure

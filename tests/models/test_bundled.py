@@ -197,7 +197,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_study_of_the_bundled_pair_repeats_whoever_plays_together(
+def test_a_study_of_the_bundled_pair_repeats_with_any_players_together(
     whole: Path, tmp_path: Path
 ) -> None:
     models = dict(small().models)

@@ -17,6 +17,7 @@ import driftloop
 from driftloop.errors import ModelError, StudyError
 from driftloop.models import Fitted, Player, Refusing, _registry, as_player, get_backend
 from driftloop.models._overlong import Around
+from driftloop.network import Rounds
 from driftloop.runners import check_model
 from driftloop.runners._turns import InTurn, Turns
 from driftloop.steps import Needs, Output, Role
@@ -52,6 +53,8 @@ class Full(Bare):
     """Something else than the default everywhere."""
 
     needs = Needs(start=True)
+    is_rule = True
+    rounds = Rounds(every=2)
     device = "gpu:7"
     weights = ToyWeights("full", "gpu:7", 1)
     reader = ToyReader(5)

@@ -1,4 +1,4 @@
-"""Players at the same time: the same results, and whoever may play does."""
+"""Players at the same time: the same results, and all who may play do."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
         (["cpu", "cpu"], ["cpu", "cpu", "cpu"], "off"),
     ],
 )
-def test_the_same_bits_whoever_plays_together(
+def test_the_same_bits_with_any_players_together(
     draw: Devices, look: Devices, overlap: Overlap, tmp_path: Path, expected: pa.Table,
     watch: Watch,
 ) -> None:  # fmt: skip
@@ -261,7 +261,7 @@ def test_memory_that_does_not_do_for_one_stops_the_run(tmp_path: Path, watch: Wa
 
     with open_session(study("cpu", "cpu"), tmp_path / "1") as session:
         watch.start(never)
-        with pytest.raises(ModelError, match="memory does not do"):
+        with pytest.raises(ModelError, match="too little memory"):
             drive(session, overlap="models")
     assert 0 < played(tmp_path / "1").num_rows < cast_study(study()).steps
 

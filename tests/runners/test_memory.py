@@ -49,7 +49,7 @@ def test_a_new_micro_batch_shrinks_until_it_fits(tmp_path: Path) -> None:
 def test_a_size_that_the_study_sets_is_not_changed(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"its micro-batch of 8.*set batch_size = 4"):
         open_session(study(memory=4, batch_size=8), tmp_path)
-    with pytest.raises(ModelError, match="memory does not do for one input"):
+    with pytest.raises(ModelError, match="too little memory for one input"):
         open_session(study(memory=0, batch_size=1), tmp_path / "one")
 
 

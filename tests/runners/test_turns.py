@@ -1,4 +1,4 @@
-"""A device whose memory does not do for all models: they take turns, and give the same."""
+"""A device with too little memory for all models: they take turns, and give the same."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_what_does_not_fit_beside_another_takes_turns_and_says_so(
     with caplog.at_level(logging.WARNING):
         driftloop.run(study(), tmp_path / "1", progress=False).close()
     (record,) = caplog.records
-    assert "the memory of gpu does not do for all models" in record.getMessage()
+    assert "gpu has too little memory for all models" in record.getMessage()
     assert waves() == ["generator", "captioner"] * ROUNDS
     assert played(tmp_path / "1").equals(expected)
 

@@ -8,11 +8,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
 
 from ..errors import ChainError, StoreError
-from ..files import exported, not_left_empty, written_whole
+from ..files import alone, exported, not_left_empty, written_whole
 from ._parquet import Exported, write_rows
 from ._progress import Advance
 from ._wide import WideRows
@@ -61,7 +60,7 @@ def hidden(folder: Path, number: int) -> Path:
 def write_shards(
     rows: WideRows, target: Path, advance: Advance, *, shard_bytes: int = SHARD_BYTES
 ) -> list[Path]:
-    """Write the rows of a run as shards, or what is left of them.
+    """Write the rows of a run as shards. An export that was broken off goes on.
 
     Args:
         rows: What to write.
@@ -212,13 +211,11 @@ def _save(manifest: Manifest, file: Path) -> None:
 @contextmanager
 def _alone(target: Path) -> Iterator[None]:
     """Keep others from exporting into a folder."""
-    lock = FileLock(target / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
+    lock = alone(target / LOCK)
+    if lock is None:
         raise ChainError(
             f"{target}: another process is exporting into it; wait for it, or choose another folder"
-        ) from None
+        )
     try:
         yield
     finally:

@@ -20,6 +20,6 @@ A rule is a player like any other, one module and one backend each, so that a st
 What a rule did stands in its step: what went in, what came out, and a flag that says why.
 """
 
-from ._rule import Given, HandedRule, Rule, RuleBackend, RuleSettings
+from ._rule import Given, Rule, RuleBackend, RuleSettings
 
-__all__ = ["Given", "HandedRule", "Rule", "RuleBackend", "RuleSettings"]
+__all__ = ["Given", "Rule", "RuleBackend", "RuleSettings"]

@@ -5,21 +5,17 @@ from __future__ import annotations
 import random
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from ..errors import ModelError
 from ..models import Backend, Located, Player, Settings, check_class
-from ..models.own import INCLUDED, Handed, OwnSettings
+from ..models.own import INCLUDED
 from ..network import Rounds
 from ..seeds import digest
 from ..steps import ONE_INPUT, Failure, Needs, Output, Role
-
-SAMPLES = (
-    "a red boat on a quiet lake", "two cats asleep under an old piano", "snow on a mountain road",
-    "a crowded market at noon", "a lamp beside an open window", "rain over a field of wheat",
-)  # fmt: skip
 
 
 class RuleSettings(Settings):
@@ -86,6 +82,7 @@ class Rule(Player):
     """
 
     role = Role.WRITER
+    is_rule = True
     settings_type: ClassVar[type[RuleSettings]] = RuleSettings
     """The class of its settings."""
     version: str = "1"
@@ -94,6 +91,7 @@ class Rule(Player):
         self.settings = settings
         self.batch_size = settings.batch_size
         self.needs = self.needs_with(settings)
+        self.rounds = settings.rounds
         self._identity = identity
 
     @classmethod
@@ -129,25 +127,27 @@ class Rule(Player):
 
     def resized(self, batch_size: int) -> Self:
         """The same rule with another micro-batch, which decides nothing of what it gives."""
-        return type(self)(
-            self.settings.model_copy(update={"batch_size": batch_size}), self._identity
-        )
+        other = copy(self)
+        other.settings = self.settings.model_copy(update={"batch_size": batch_size})
+        other.batch_size = batch_size
+        return other
 
     def samples(self, count: int) -> list[Any]:
         """Texts, with what else it needs."""
-        texts = [f"{SAMPLES[n % len(SAMPLES)]}, number {n}" for n in range(count)]
+        more = max(self.needs.candidates, 2)
+        texts = [str(text) for text in super().samples(count + more)]
         if self.needs == ONE_INPUT:
-            return texts
-        return [(*self._sample(text),) for text in texts]
+            return texts[:count]
+        return [(*self._sample(texts[at : at + more]),) for at in range(count)]
 
-    def _sample(self, text: str) -> Iterator[Any]:
-        yield from (f"{text}, {part}" for part in SAMPLES[: self.needs.candidates])
+    def _sample(self, texts: list[str]) -> Iterator[Any]:
+        yield from texts[: self.needs.candidates]
         if self.needs.start:
-            yield SAMPLES[0]
+            yield texts[0]
         if self.needs.past:
-            yield [*SAMPLES[:2]]
+            yield texts
         if self.needs.peers:
-            yield from ([*SAMPLES[2:]], SAMPLES[2])
+            yield from (texts, texts[-1])
 
     def _one(self, item: Any, seed: int) -> Output | Failure:
         given = self._given(item)
@@ -217,30 +217,3 @@ class RuleBackend(Backend):
         """
         check_class(self.rule)
         return self.rule(settings, located.identity)
-
-
-class HandedRule(Handed):
-    """A rule that is there already.
-
-    Args:
-        rule: The rule.
-    """
-
-    is_rule = True
-
-    def __init__(self, rule: Rule) -> None:
-        super().__init__(rule)
-        self._rounds = rule.settings.rounds
-
-    def rounds(self, settings: OwnSettings) -> Rounds:
-        """As the rule's settings say."""
-        return self._rounds
-
-    def locate(self, settings: OwnSettings) -> Located:
-        """Name it with its rounds, of which the study says nothing.
-
-        Raises:
-            ModelError: The study has settings for it, which an object has already.
-        """
-        found = super().locate(settings)
-        return found._replace(identity=f"{found.identity} {self._rounds}")

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import random
 import re
-from itertools import groupby
+from itertools import dropwhile, groupby
 from typing import Literal
 
+from ..scripts import words
 from ..steps import Needs, Output
 from ._rule import Given, Rule, RuleBackend, RuleSettings
 
-_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _SMALL = frozenset(
     "a an and are as at be by for from has have in into is it its of on onto or over that the "
     "their there this to under was were with".split()
@@ -58,20 +58,22 @@ def lost_parts(prompt: str, caption: str) -> list[str]:
 
     >>> lost_parts("a red fox reads a newspaper in the snow", "A fox in the snow.")
     ['red', 'reads a newspaper']
+    >>> lost_parts("红色的船在海上", "船在海上。")
+    ['红色的']
     """
-    there = {_stem(word) for word in _WORD.findall(caption)}
-    words = _WORD.findall(prompt)
-    runs = groupby(words, lambda word: word.lower() in _SMALL or _stem(word) not in there)
+    there = {_stem(word[0]) for word in words(caption)}
+    runs = groupby(words(prompt), lambda word: _is_small(word) or _stem(word[0]) not in there)
     parts = []
     for lost, run in runs:
-        kept = [*run] if lost else []
-        while kept and kept[0].lower() in _SMALL:
-            kept.pop(0)
-        while kept and kept[-1].lower() in _SMALL:
-            kept.pop()
-        if kept:
-            parts.append(" ".join(kept))
+        told = [*dropwhile(_is_small, run)] if lost else []
+        told = [*dropwhile(_is_small, reversed(told))]
+        if told:
+            parts.append(prompt[told[-1].start() : told[0].end()])
     return parts
+
+
+def _is_small(word: re.Match[str]) -> bool:
+    return word[0].lower() in _SMALL
 
 
 def _stem(word: str) -> str:

@@ -134,7 +134,7 @@ class Pivot(NamedTuple):
     The first column is the quantity. Any others are upper bounds of it, so that "is it below?" may
     be asked of whichever answers best, at the joint level: with the smallest of the columns'
     :math:`t^*` in every resample (the single-step maximum-t; Romano and Wolf, *Econometrica* 73,
-    2005), whoever picks the best is not wrong more often. A p-value is the level at which the end
+    2005), taking the best of them is not wrong more often. A p-value is the level at which the end
     of the studentised bootstrap interval lies on the threshold.
     """
 

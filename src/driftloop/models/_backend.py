@@ -23,19 +23,18 @@ class Backend(ABC):
     """Whether its generators tell what they take of a text, each by its ``reader``."""
 
     is_rule: bool = False
-    """Whether its players are rules, which are told apart by their names in a study: a round may
-    have several, where two models of one role are two rounds."""
+    """As :attr:`Player.is_rule` of its players."""
 
     @abstractmethod
     def role(self, settings: Any) -> Role:
         """The role that a model with these settings plays; imports nothing heavy."""
 
     def needs(self, settings: Any) -> Needs:
-        """What its player's calls take, see :attr:`Player.needs`."""
+        """As :attr:`Player.needs` of its player."""
         return ONE_INPUT
 
     def rounds(self, settings: Any) -> Rounds:
-        """The rounds in which its player plays where it is in a network."""
+        """As :attr:`Player.rounds` of its player."""
         return EVERY_ROUND
 
     @abstractmethod

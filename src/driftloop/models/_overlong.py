@@ -29,6 +29,8 @@ class Around(Player):
         self.player = player
         self.role = player.role
         self.needs = player.needs
+        self.is_rule = player.is_rule
+        self.rounds = player.rounds
         self.batch_size = player.batch_size
         self.device = player.device
         self.weights = player.weights

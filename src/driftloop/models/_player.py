@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 
 from ..errors import ModelError
+from ..network import EVERY_ROUND, Rounds
 from ..steps import ONE_INPUT, Failure, Needs, Output, Role
 from . import _samples
 from ._protocols import TextReader, Weights
@@ -32,6 +33,11 @@ class Player(ABC):
     needs: Needs = ONE_INPUT
     """What its calls take besides the output of the turn before. Each input is then a tuple, in the
     order of :class:`~driftloop.steps.Needs`, with a list in the place of states."""
+    is_rule: bool = False
+    """Whether it is a rule, which its name in a study tells from others: a round may have several
+    rules, where two models of one role are two rounds."""
+    rounds: Rounds = EVERY_ROUND
+    """The rounds in which it plays where it is in a network."""
     device: str | None = None
     """The name of what it computes on. Players on one device take turns; one without a device
     shares it with nobody."""

@@ -1,4 +1,4 @@
-"""Texts in pictures: legible for people, and exact for whoever reads them back."""
+"""Texts in pictures: legible for people, and exact for a program that reads them back."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from ..errors import DriftloopError, ModelError
+from ..network import EVERY_ROUND, Rounds
 from ..seeds import digest
 from ..steps import Needs, Role
 from ._backend import Backend
@@ -46,6 +47,7 @@ class Handed(Backend):
 
     def __init__(self, player: object) -> None:
         self.player = as_player(player)
+        self.is_rule = self.player.is_rule
 
     def role(self, settings: OwnSettings) -> Role:
         """The player's."""
@@ -55,8 +57,12 @@ class Handed(Backend):
         """The player's."""
         return self.player.needs
 
+    def rounds(self, settings: OwnSettings) -> Rounds:
+        """The player's."""
+        return self.player.rounds
+
     def locate(self, settings: OwnSettings) -> Located:
-        """Nothing has to be found.
+        """Name it by what decides its answers and, as the study does not say it, when it plays.
 
         Raises:
             ModelError: The study has settings for it, which an object has already.
@@ -66,7 +72,8 @@ class Handed(Backend):
                 f"'{min(settings.model_extra)}' is a setting, and a player that is handed over as "
                 f"an object has its own; leave it out"
             )
-        return Located(None, f"own {self.player.resized(1).fingerprint}", None)
+        when = "" if self.player.rounds == EVERY_ROUND else f" {self.player.rounds}"
+        return Located(None, f"own {self.player.resized(1).fingerprint}{when}", None)
 
     def load(self, settings: OwnSettings, located: Located) -> Player:
         """The player, at the micro-batch of the study where that says one."""
@@ -98,6 +105,10 @@ class Made(Backend):
     def needs(self, settings: OwnSettings) -> Needs:
         """Those of the class."""
         return self.kind.needs
+
+    def rounds(self, settings: OwnSettings) -> Rounds:
+        """Those of the class."""
+        return self.kind.rounds
 
     def locate(self, settings: OwnSettings) -> Located:
         """Name it by the code of its class, so that a run does not go on with another."""

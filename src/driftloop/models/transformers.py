@@ -140,7 +140,7 @@ class TransformersCaptioner(_torch.TorchPlayer):
 
     @property
     def model(self) -> Any:
-        """The model itself, for whoever wants to look into it."""
+        """The model itself, to be looked into."""
         return self.weights.model
 
     @property

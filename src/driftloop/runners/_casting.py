@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import ModelError, StudyError, UnreachableError, nearest
-from ..interventions import HandedRule, Rule
 from ..models import Backend, Located, backend_names, get_backend
 from ..models.own import Handed
 from ..network import Network
@@ -100,7 +99,7 @@ def cast_study(
                 own = any(f".{key}: " in str(error) for key in changes)
                 raise (error if own else alone.get(model, error)) from error
         played.update(arm.models)
-        # Whoever plays last plays before the first of the network.
+        # The last of the network plays before its first.
         following = [*cast[1:], cast[len(arm.opening)]]
         check_kinds(study, arm, cast, following, where)
         if study.overlong != "cut":
@@ -166,7 +165,7 @@ def _handed(study: Study, players: Mapping[str, object], where: str) -> dict[str
                 f'backend = "{OWN}", so that the run does not say that another one played'
             )
         try:
-            found[name] = HandedRule(player) if isinstance(player, Rule) else Handed(player)
+            found[name] = Handed(player)
         except ModelError as error:
             raise StudyError(f"{key}: {error}") from error
     return found
@@ -187,7 +186,7 @@ def _reading_whole(
         return cast
     reading = []
     for place, seat in enumerate(cast):
-        # Whoever rewrites a text does not read it as the generator after it does.
+        # A rule that rewrites the text does not read it as the generator after it does.
         after = following[place]
         for further in [*following[place + 1 :], *following]:
             if after.role.reads == after.role.writes:

@@ -21,8 +21,8 @@ from ..steps import Batch, Failure, Output
 from ._session import Session
 
 Overlap = Literal["off", "devices", "models", "turns"]
-"""Who plays at the same time: nobody, ever, and nothing is written meanwhile (``off``); whoever
-has a device of its own (``devices``); all, also those that share a device (``models``). With
+"""Who plays at the same time: nobody, each is on disk before the next plays (``off``); models that
+have devices of their own (``devices``); all, also those that share a device (``models``). With
 ``turns`` those that share one are not even in its memory together: one model plays all that is
 ready for it before another is moved in."""
 
@@ -49,7 +49,7 @@ def drive(
         after_each: Called after each micro-batch that is on disk.
 
     Raises:
-        ModelError: Memory does not do, even for one player at a time.
+        ModelError: There is too little memory, even for one player at a time.
         StoreError: The disk is full.
         KeyboardInterrupt: At once, whatever is in play.
     """

@@ -58,7 +58,7 @@ def run(
         overlap: Who plays at the same time: models that have a device of their own (``devices``),
             also those that share one (``models``, each with a stream of its own on a GPU), or one
             after the other, each on disk before the next begins (``off``). ``turns`` is for a
-            device whose memory does not do for all models: one at a time is on it. The results
+            device with too little memory for all models: one at a time is on it. The results
             are the same.
         progress: Show a progress bar on the error stream; by default only on a terminal.
 

@@ -52,7 +52,7 @@ def open_session(
         say: Called with a line at each stage that takes long.
 
     Returns:
-        The session, to be closed by whoever asked for it.
+        The session. The caller closes it.
 
     Raises:
         StudyError: The study cannot be played, or the folder holds another study.

@@ -148,11 +148,11 @@ def make_plan(
     for network in casting.networks.values():
         size = math.nan
         for step in range(network.steps(study.rounds)):
-            turn, _, player = network.at(step)
-            calls[player] += a_network
+            turn = network.at(step).turn
+            calls[turn.player] += a_network
             if turn.role.writes == "image":
                 kept = size if turn.role is Role.EDITOR else math.nan
-                size = float(own[player] or kept)
+                size = float(own[turn.player] or kept)
                 pixels += size * a_network
     rows = []
     for name, seat in casting.seats.items():

@@ -40,11 +40,11 @@ def play_batch(player: Player, batch: Batch, read: Read) -> list[Output | Failur
 
 
 def no_memory(name: str, size: int) -> str:
-    """What to do where memory does not do for a micro-batch."""
+    """What to do where there is too little memory for a micro-batch."""
     if size == 1:
-        return f"model '{name}': memory does not do for one input; another device or dtype may"
+        return f"model '{name}': too little memory for one input; try another device or dtype"
     return (
-        f"model '{name}': memory does not do for its micro-batch of {size}, which decides the bits "
+        f"model '{name}': too little memory for its micro-batch of {size}, which decides the bits "
         f"of what it gives: free memory and play again, or set batch_size = {size // 2} and play "
         f"into a new folder"
     )

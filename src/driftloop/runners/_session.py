@@ -24,7 +24,7 @@ from ._turns import Turns
 
 
 class Session:
-    """A study, its players and its run; whoever drives it owns the loop.
+    """A study, its players and its run. The driver owns the loop.
 
     ::
 
@@ -113,8 +113,8 @@ class Session:
             self._first_asked = min(self._first_asked, clock)
         return batch
 
-    def inputs(self, batch: Batch) -> list[str | Image.Image]:
-        """The texts or pictures that a micro-batch's calls take.
+    def inputs(self, batch: Batch) -> list[Any]:
+        """What a micro-batch's calls take, see :meth:`~driftloop.store.Run.inputs`.
 
         Raises:
             StoreError: A picture is missing or damaged.
@@ -152,7 +152,7 @@ class Session:
         """Take a micro-batch's outcomes, so that what follows from them can be asked for.
 
         They are not on disk before :meth:`keep` has them, which comes before the next ``hear``.
-        Those that a stop kept from being answered stay out, and are played by the next session.
+        Those that a stop kept from being answered are given back, and can be asked for again.
         """
         if any(isinstance(outcome, Failure) and outcome.stopped for outcome in outcomes):
             rest, batch, outcomes = _apart(batch, outcomes)
@@ -223,7 +223,7 @@ class _Times(NamedTuple):
     clock: float
     """By one that may not."""
     seconds: float | None = None
-    """None where whoever plays it does not tell."""
+    """None where the driver played it by itself, and did not tell."""
 
 
 @dataclass

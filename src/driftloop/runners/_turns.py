@@ -61,7 +61,7 @@ class Turns:
             return False
         self._short.add(device)
         log.warning(
-            "the memory of %s does not do for all models at the same time: from now on they take "
+            "%s has too little memory for all models at the same time: from now on they take "
             "turns there and wait in main memory, which is slower (--overlap turns does so from "
             "the start, and finds the micro-batches that are best then)",
             device,

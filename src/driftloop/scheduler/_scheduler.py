@@ -308,8 +308,8 @@ class Scheduler:
         return self._courses[number].network.at(self._index[number])
 
     def _call(self, number: int) -> Call:
-        course, (turn, round, player) = self._courses[number], self._at(number)
-        seat = self._seats[player]
+        course, (turn, round) = self._courses[number], self._at(number)
+        seat = self._seats[turn.player]
         value = seed(self._seed, course.start.value, course.trajectory.twin, round, turn.slot)
         inputs: tuple[Input, ...] = (self._last[number],)
         if number in self._trails:
@@ -318,7 +318,7 @@ class Scheduler:
 
     def _inputs(self, number: int, back: int, needs: Needs) -> tuple[Input, ...]:
         """What a call takes, in the order of :class:`~driftloop.steps.Needs`."""
-        trail, start, round = self._trails[number], self._courses[number].start, self._at(number)
+        trail, start = self._trails[number], self._courses[number].start
         last = len(trail.recent) - back + 1
         inputs: list[Input] = list(trail.recent[last - needs.candidates : last])
         if needs.start:
@@ -326,14 +326,14 @@ class Scheduler:
         if needs.past:
             inputs.append(trail.past)
         if needs.peers:
-            peers = self._peers[number]
-            inputs += [peers.states(round.round), peers.own(number, round.round, start)]
+            peers, round = self._peers[number], self._at(number).round
+            inputs += [peers.states(round), peers.own(number, round, start)]
         return (*inputs,)
 
     def _step(self, number: int, call: Call, outcome: Output | Failure | None) -> Step:
-        turn, round, player = self._at(number)
+        turn, round = self._at(number)
         # In each trajectory that shares it, it is a call of its own model's.
-        name = self._seats[player].model
+        name = self._seats[turn.player].model
         if call.model != name:
             call = replace(call, model=name)
         trajectory = self._courses[number].trajectory

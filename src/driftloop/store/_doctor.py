@@ -121,7 +121,7 @@ def _files(run: Run, *, repair: bool) -> Iterator[Finding]:
     leftovers, digests = [*run.images.leftovers()], [*run.images.digests()]
     if not repair and is_played(run.folder):
         return
-    # Whoever wrote one of them has told it by now, or is dead.
+    # A process that wrote one of them has told it by now, or has died.
     for leftover in leftovers:
         if repair or leftover.exists():
             yield Finding("leftover", f"half-written file {leftover.name}", repair)

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from ..errors import DriftloopError, StoreError
-from ..files import not_left_empty
+from ..files import alone, not_left_empty
 from ..given import checked
 from ._readonly import BESIDE
 from ._run import Run
@@ -57,13 +57,9 @@ def sole_player(folder: str | os.PathLike[str]) -> FileLock:
         StoreError: Another process holds it, or the folder cannot be made or written.
     """
     path = _make(folder)
-    lock = FileLock(path / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise StoreError(
-            f"{path}: another process is playing in it; wait for it, or stop it"
-        ) from None
+    lock = alone(path / LOCK)
+    if lock is None:
+        raise StoreError(f"{path}: another process is playing in it; wait for it, or stop it")
     return lock
 
 
@@ -134,9 +130,9 @@ def _take_away(path: Path, held: set[str], *, whole: bool) -> None:
 def is_played(folder: str | os.PathLike[str]) -> bool:
     """Whether another process plays into a folder, as far as can be known; True where it cannot."""
     path = _named(folder)
-    if not (path / ".lock").exists():
+    if not (path / LOCK).exists():
         return False
-    if not (os.access(path, os.W_OK | os.X_OK) and os.access(path / ".lock", os.W_OK)):
+    if not (os.access(path, os.W_OK | os.X_OK) and os.access(path / LOCK, os.W_OK)):
         return True
     try:
         sole_player(path).release()

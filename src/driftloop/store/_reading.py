@@ -59,8 +59,9 @@ class RunReader:
             trajectories: Only theirs.
 
         Returns:
-            An Arrow table with the columns ``arm, prompt, twin, step, round, role, model,
-            input_text, input_image, text, image`` (pictures by digest), ``seed, readings`` (of a
+            An Arrow table with the columns ``arm, prompt, twin, step, round, role, slot`` (which
+            turn of the round: the role, or a rule's name), ``model, input_text, input_image, text,
+            image`` (pictures by digest), ``seed, readings`` (of a
             generator: a :class:`~driftloop.steps.Reading` of each text encoder),
             ``tokens_written, cut_text`` (of a captioner), ``flags`` (a list), ``started`` (Unix
             time), ``seconds`` (a sample's share of its micro-batch), ``shared`` (played by another

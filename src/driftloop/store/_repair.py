@@ -14,9 +14,9 @@ from ._sums import KEYS, NotText
 AGAIN = {
     "steps", "calls", "inputs", "states", "texts", "trajectories", "failures", PICTURES,
 }  # fmt: skip
-"""Where what is taken out is played again, by whoever can play it."""
+"""Tables whose rows the next run plays again."""
 CACHED = {"embeddings"}
-"""Where it is computed again, of any run."""
+"""Tables whose rows the next report computes again, of any run."""
 
 _SEEN = (
     " OR key IN (WITH RECURSIVE later (id) AS ({0} UNION SELECT s.id FROM states s JOIN later"

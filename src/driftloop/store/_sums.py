@@ -2,7 +2,7 @@
 
 When a call began, how long it took, what a player was told: nothing else in a run says it. So each
 row but those of ``texts``, which have a digest, ends with a CRC-32 of its other columns. It finds
-every single flipped bit and nearly every other change; it is no signature, since whoever changes a
+every single flipped bit and nearly every other change. It is no signature: a person who changes a
 row on purpose can compute it.
 """
 
